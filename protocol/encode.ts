@@ -1,0 +1,221 @@
+import { Encoding, Flag, HEADER_BYTES, Kind } from './constants.js'
+import { fixedOptionBytes, paddedLength, writeU32, writeU64 } from './frame.js'
+
+/** What the header of a message frame says; every field but `kind` has a zero default. */
+export interface MessageHead {
+  kind: number
+  /** STREAM, RETAIN or RING; the flags of the options below are added by the encoder. */
+  flags: number
+  priority: number
+  encoding: number
+  topic: number
+  id: number
+  /** Nanoseconds of CLOCK_MONOTONIC; 0 leaves the option out. */
+  expiryNs: number
+  /** Nanoseconds of CLOCK_MONOTONIC; 0 leaves the option out. */
+  sentAtNs: number
+  /** One msgpack map, or undefined. */
+  headers: Uint8Array | undefined
+}
+
+/** A string as UTF-8 takes at most three bytes for each of its code units. */
+const UTF8_BYTES_PER_UNIT_MAX = 3
+
+/** Frames are gathered in batches of this size: what Node reads at once on the other side. */
+const BATCH_BYTES = 64 * 1024
+
+/** A batch past this mark leaves at once, so that the peer works while the rest is written. */
+const FLUSH_MARK_BYTES = 32 * 1024
+
+/** Takes the bytes of whole frames. */
+export interface ByteSink {
+  /**
+   * Sends `bytes`. True promises that nothing refers to them any longer, so that the buffer may be written
+   * again; false hands them over for good.
+   */
+  write(bytes: Buffer): boolean
+}
+
+function writeHead(
+  target: Buffer,
+  start: number,
+  head: MessageHead,
+  flags: number,
+  payloadBytes: number,
+): number {
+  let offset = start + HEADER_BYTES
+  if (flags & Flag.EXPIRY) {
+    writeU64(target, offset, head.expiryNs)
+    offset += 8
+  }
+  if (flags & Flag.SENT_AT) {
+    writeU64(target, offset, head.sentAtNs)
+    offset += 8
+  }
+  if (head.headers !== undefined) {
+    writeU32(target, offset, head.headers.length)
+    target.set(head.headers, offset + 4)
+    offset += 4 + head.headers.length
+  }
+  writeU32(target, start, offset - start + payloadBytes)
+  target[start + 4] = head.kind
+  target[start + 5] = flags
+  target[start + 6] = head.priority
+  target[start + 7] = head.encoding
+  writeU32(target, start + 8, head.topic)
+  writeU32(target, start + 12, head.id)
+  return offset
+}
+
+function optionFlags(head: MessageHead): number {
+  let flags = head.flags
+  if (head.expiryNs !== 0) flags |= Flag.EXPIRY
+  if (head.sentAtNs !== 0) flags |= Flag.SENT_AT
+  if (head.headers !== undefined) flags |= Flag.HEADERS
+  return flags
+}
+
+function pad(target: Buffer, from: number, to: number): void {
+  for (let offset = from; offset < to; offset++) target[offset] = 0
+}
+
+/** Writes frames one behind another into batches, and hands each batch to a sink. */
+export class FrameWriter {
+  readonly #sink: ByteSink
+  #batch: Buffer | undefined
+  #used = 0
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink
+  }
+
+  /** Bytes written that no flush has handed over yet. */
+  get pendingBytes(): number {
+    return this.#used
+  }
+
+  /** Writes one message frame; returns its length without padding, which is what credit counts. */
+  message(head: MessageHead, payload: Uint8Array | string): number {
+    const flags = optionFlags(head)
+    const optionBytes = fixedOptionBytes(flags) + (head.headers === undefined ? 0 : 4 + head.headers.length)
+    const payloadBytesMax =
+      typeof payload === 'string' ? payload.length * UTF8_BYTES_PER_UNIT_MAX : payload.length
+    const bytesMax = paddedLength(HEADER_BYTES + optionBytes + payloadBytesMax)
+    if (bytesMax > BATCH_BYTES - FLUSH_MARK_BYTES) return this.#large(head, flags, optionBytes, payload)
+
+    const batch = this.#reserve(bytesMax)
+    const start = this.#used
+    const payloadStart = start + HEADER_BYTES + optionBytes
+    let payloadBytes = payload.length
+    if (typeof payload === 'string') payloadBytes = batch.write(payload, payloadStart, 'utf8')
+    else batch.set(payload, payloadStart)
+    writeHead(batch, start, head, flags, payloadBytes)
+    return this.#close(batch, start, HEADER_BYTES + optionBytes + payloadBytes)
+  }
+
+  /** Writes one control frame. */
+  control(kind: number, topic: number, id: number, body?: Uint8Array): void {
+    const bodyBytes = body?.length ?? 0
+    const length = HEADER_BYTES + bodyBytes
+    const batch = this.#reserve(paddedLength(length))
+    const start = this.#used
+    writeU32(batch, start, length)
+    batch[start + 4] = kind
+    batch[start + 5] = 0
+    batch[start + 6] = 0
+    batch[start + 7] = bodyBytes === 0 ? 0 : bodyEncoding(kind)
+    writeU32(batch, start + 8, topic)
+    writeU32(batch, start + 12, id)
+    if (body !== undefined) batch.set(body, start + HEADER_BYTES)
+    this.#close(batch, start, length)
+  }
+
+  /** Hands what is written to the sink. */
+  flush(): void {
+    if (this.#used === 0) return
+    const batch = this.#batch!
+    const bytes = batch.subarray(0, this.#used)
+    this.#used = 0
+    this.#batch = undefined
+    if (this.#sink.write(bytes) && batch.length === BATCH_BYTES) this.#batch = batch
+  }
+
+  /** Forgets what no flush has handed over: the connection that it was meant for is gone. */
+  discard(): void {
+    this.#used = 0
+  }
+
+  #reserve(bytes: number): Buffer {
+    if (this.#batch !== undefined && this.#used + bytes > this.#batch.length) this.flush()
+    this.#batch ??= Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, bytes))
+    return this.#batch
+  }
+
+  #close(batch: Buffer, start: number, length: number): number {
+    const end = start + paddedLength(length)
+    pad(batch, start + length, end)
+    this.#used = end
+    if (end >= FLUSH_MARK_BYTES) this.flush()
+    return length
+  }
+
+  /** A large frame gets a buffer of its own, so that its payload is copied once. */
+  #large(head: MessageHead, flags: number, optionBytes: number, payload: Uint8Array | string): number {
+    this.flush()
+    const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
+    const length = HEADER_BYTES + optionBytes + bytes.length
+    const frame = Buffer.allocUnsafeSlow(paddedLength(length))
+    const payloadStart = writeHead(frame, 0, head, flags, bytes.length)
+    frame.set(bytes, payloadStart)
+    pad(frame, length, frame.length)
+    this.#sink.write(frame)
+    return length
+  }
+}
+
+/** Names travel as text, every other body as one msgpack map. [WIRE-2.5] */
+function bodyEncoding(kind: number): number {
+  return kind === Kind.TOPIC || kind === Kind.NAME ? Encoding.UTF8 : Encoding.MSGPACK
+}
+
+/** One control frame in a buffer of its own. */
+export function controlFrame(kind: number, topic: number, id: number, body?: Uint8Array): Buffer {
+  const length = HEADER_BYTES + (body?.length ?? 0)
+  const frame = Buffer.alloc(paddedLength(length))
+  writeU32(frame, 0, length)
+  frame[4] = kind
+  frame[7] = body === undefined || body.length === 0 ? 0 : bodyEncoding(kind)
+  writeU32(frame, 8, topic)
+  writeU32(frame, 12, id)
+  if (body !== undefined) frame.set(body, HEADER_BYTES)
+  return frame
+}
+
+/** One message frame in a buffer of its own. */
+export function messageFrame(
+  head: Partial<MessageHead> & { kind: number },
+  payload: Uint8Array | string,
+): Buffer {
+  const frames: Buffer[] = []
+  const writer = new FrameWriter({
+    write(bytes) {
+      frames.push(bytes)
+      return false
+    },
+  })
+  writer.message({ ...EMPTY_HEAD, ...head }, payload)
+  writer.flush()
+  return Buffer.from(frames[0]!)
+}
+
+export const EMPTY_HEAD: Readonly<MessageHead> = {
+  kind: Kind.MESSAGE,
+  flags: 0,
+  priority: 0,
+  encoding: Encoding.BYTES,
+  topic: 0,
+  id: 0,
+  expiryNs: 0,
+  sentAtNs: 0,
+  headers: undefined,
+}
