@@ -1,0 +1,122 @@
+// Builds the native addon into shmring/build/Release/ringbus.node with node-gyp, unless the one that is
+// there was made from the same sources for the same Node. ringbus works without the addon, so a missing
+// tool is a warning and ends with 0; sources that do not compile are an error.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const folder = join(root, 'shmring')
+const addonPath = join(folder, 'build/Release/ringbus.node')
+const stampPath = join(folder, 'build/ringbus.stamp')
+const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
+
+/** Contents rather than times: a checkout or an unpacked archive may date its files as it likes. */
+function stampOfSources() {
+  const sources = ['include', 'core', 'binding'].flatMap((name) =>
+    readdirSync(join(folder, name)).map((file) => join(name, file)),
+  )
+  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`)
+  for (const source of ['binding.gyp', ...sources].sort()) {
+    hash.update(`${source}\n`).update(readFileSync(join(folder, source)))
+  }
+  return hash.digest('hex')
+}
+
+function isUpToDate(stamp) {
+  return existsSync(addonPath) && existsSync(stampPath) && readFileSync(stampPath, 'utf8') === stamp
+}
+
+/** Runs, too: macOS has a `cc` that only offers to install one. */
+function runs(command) {
+  const [program, ...args] = command.split(' ')
+  const { status } = spawnSync(program, [...args, '--version'], { stdio: 'ignore' })
+  return status === 0
+}
+
+/** The tools that node-gyp and its makefile will call, each as a list of which one suffices. */
+function missingTools() {
+  const { env, platform } = process
+  const python = env.PYTHON ?? env.npm_config_python
+  const tools = [
+    [env.CC ?? 'cc'],
+    [env.CXX ?? (platform === 'darwin' ? 'c++' : 'g++')],
+    [env.MAKE ?? 'make'],
+    python ? [python] : ['python3', 'python'],
+  ]
+  return tools.filter((choices) => !choices.some(runs)).map((choices) => choices.join(' or '))
+}
+
+/** The prefix that this Node was installed under, if its headers came with it. */
+function headersPrefix() {
+  const prefix = dirname(dirname(process.execPath))
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
+}
+
+function isNodedirSetting(key) {
+  return /^npm_(package_)?config_(node_gyp_)?nodedir$/i.test(key)
+}
+
+/** node-gyp lets `nodedir` from npm's configuration win over its own argument; binding.gyp calls `node`. */
+function environment(prefix) {
+  const inherited = Object.entries(process.env).filter(([key]) => !(prefix && isNodedirSetting(key)))
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  return { ...Object.fromEntries(inherited), PATH: path, PYTHONDONTWRITEBYTECODE: '1' }
+}
+
+function runNodeGyp(args, prefix) {
+  const nodedir = prefix ? [`--nodedir=${prefix}`] : []
+  const { status, error } = spawnSync(process.execPath, [nodeGyp, ...args, '--loglevel=warn', ...nodedir], {
+    cwd: folder,
+    env: environment(prefix),
+    stdio: 'inherit',
+  })
+  if (error) throw error
+  return status === 0
+}
+
+/** Without headers beside Node, those of npm's configuration will do, or a download. */
+function obtainHeaders(prefix) {
+  return (
+    Boolean(prefix) || Object.keys(process.env).some(isNodedirSetting) || runNodeGyp(['install', '--ensure'])
+  )
+}
+
+/** An addon from older sources may lack what the TypeScript beside it calls: better none than that one. */
+function goOnWithout(reason, remedy) {
+  rmSync(addonPath, { force: true })
+  console.warn(`
+Warning: the native addon of ringbus was not built: ${reason}.
+ringbus works without it, with fewer guarantees; \`ringbus doctor\` says which.
+${remedy}, then run \`npm run build\` again.
+`)
+}
+
+const toolsRemedy = `To build it, install a C and C++ compiler, make and Python 3
+  (Debian, Ubuntu: apt install g++ make python3;  Fedora: dnf install gcc-c++ make python3;
+  Alpine: apk add g++ make python3;  macOS: xcode-select --install)`
+
+const headersRemedy = 'To build it, connect to the network or point npm_config_nodedir to an installed Node'
+
+function build() {
+  const stamp = stampOfSources()
+  if (isUpToDate(stamp)) return true
+  const missing = missingTools()
+  if (missing.length > 0) {
+    goOnWithout(`this machine has no working ${missing.join(', ')}`, toolsRemedy)
+    return true
+  }
+  const prefix = headersPrefix()
+  if (!obtainHeaders(prefix)) {
+    goOnWithout(`the headers of Node ${process.version} could not be downloaded`, headersRemedy)
+    return true
+  }
+  if (!runNodeGyp(['rebuild'], prefix)) return false
+  writeFileSync(stampPath, stamp)
+  return true
+}
+
+process.exitCode = build() ? 0 : 1

@@ -1,0 +1,114 @@
+#include "ringbus_host.h"
+
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <string>
+
+#include "binding.h"
+
+namespace ringbus {
+namespace {
+
+std::optional<int> ReadDescriptor(const Napi::CallbackInfo &info) {
+  double value = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
+  if (value >= 0 && value <= std::numeric_limits<int>::max() && value == std::trunc(value)) {
+    return static_cast<int>(value);
+  }
+  ThrowArgumentError(info.Env(), "Expected `fd` to be a descriptor, a non-negative integer");
+  return std::nullopt;
+}
+
+/* A NUL would cut the path short, and the lock would be another one than was asked for. */
+std::optional<std::string> ReadPath(const Napi::CallbackInfo &info) {
+  if (info[0].IsString()) {
+    std::string path = info[0].As<Napi::String>().Utf8Value();
+    if (!path.empty() && path.find('\0') == std::string::npos) return path;
+  }
+  ThrowArgumentError(info.Env(), "Expected `path` to be a non-empty string without NUL");
+  return std::nullopt;
+}
+
+Napi::Value LockAcquire(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::optional<std::string> path = ReadPath(info);
+  if (!path) return env.Undefined();
+  ringbus_lock lock;
+  const char *failed_call = "";
+  int result = ringbus_lock_acquire(path->c_str(), &lock, &failed_call);
+  if (result < 0) {
+    ThrowHostError(env, result, failed_call, path->c_str());
+    return env.Undefined();
+  }
+  Napi::Object answer = Napi::Object::New(env);
+  answer.Set("fd", Napi::Number::New(env, lock.fd));
+  answer.Set("holderPid", Napi::Number::New(env, lock.holder_pid));
+  return answer;
+}
+
+void LockRelease(const Napi::CallbackInfo &info) {
+  std::optional<int> fd = ReadDescriptor(info);
+  if (!fd) return;
+  const char *failed_call = "";
+  int result = ringbus_lock_release(*fd, &failed_call);
+  if (result < 0) ThrowHostError(info.Env(), result, failed_call);
+}
+
+Napi::Value PeerCredentials(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::optional<int> fd = ReadDescriptor(info);
+  if (!fd) return env.Undefined();
+  ringbus_peer peer;
+  const char *failed_call = "";
+  int result = ringbus_peer_credentials(*fd, &peer, &failed_call);
+  if (result < 0) {
+    ThrowHostError(env, result, failed_call);
+    return env.Undefined();
+  }
+  Napi::Object answer = Napi::Object::New(env);
+  answer.Set("pid", Napi::Number::New(env, peer.pid));
+  answer.Set("uid", Napi::Number::New(env, peer.uid));
+  answer.Set("gid", Napi::Number::New(env, peer.gid));
+  return answer;
+}
+
+Napi::Value Duplicate(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::optional<int> fd = ReadDescriptor(info);
+  if (!fd) return env.Undefined();
+  int duplicate = -1;
+  const char *failed_call = "";
+  int result = ringbus_duplicate(*fd, &duplicate, &failed_call);
+  if (result < 0) {
+    ThrowHostError(env, result, failed_call);
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, duplicate);
+}
+
+Napi::Value SetDumpable(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsBoolean()) {
+    ThrowArgumentError(env, "Expected `dumpable` to be a boolean");
+    return env.Undefined();
+  }
+  const char *failed_call = "";
+  int result = ringbus_set_dumpable(info[0].As<Napi::Boolean>().Value(), &failed_call);
+  if (result < 0) {
+    ThrowHostError(env, result, failed_call);
+    return env.Undefined();
+  }
+  return Napi::Boolean::New(env, result != RINGBUS_UNSUPPORTED);
+}
+
+}  // namespace
+
+void ExportHost(Napi::Env env, Napi::Object exports) {
+  exports.Set("lockAcquire", Napi::Function::New(env, LockAcquire, "lockAcquire"));
+  exports.Set("lockRelease", Napi::Function::New(env, LockRelease, "lockRelease"));
+  exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials, "peerCredentials"));
+  exports.Set("duplicate", Napi::Function::New(env, Duplicate, "duplicate"));
+  exports.Set("setDumpable", Napi::Function::New(env, SetDumpable, "setDumpable"));
+}
+
+}  // namespace ringbus
