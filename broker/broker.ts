@@ -1,0 +1,134 @@
+import type { Socket } from 'node:net'
+import { socketPath } from '../protocol/index.js'
+import { loadNative } from '../shmring/index.js'
+import { type BrokerSettings, type Limits, parseSettings } from './config.js'
+import { Hub } from './hub.js'
+import { Listener } from './ingress/listener.js'
+import { PartialFrames } from './ingress/partial-frames.js'
+import { Session } from './ingress/session.js'
+import { type Logger, SILENT_LOGGER } from './logger.js'
+import { errorFrame } from './peers/peer.js'
+
+export interface BrokerOptions extends BrokerSettings {
+  /** Takes what the broker has to say; an embedded broker is silent by default. */
+  readonly logger?: Logger | undefined
+}
+
+/** How often a stopping broker looks whether everything queued has left. */
+const DRAIN_POLL_MS = 5
+
+/** A running broker. */
+export class Broker {
+  /** The path of its socket. */
+  readonly path: string
+  /** Resolves once the broker has stopped, for whatever reason. */
+  readonly closed: Promise<void>
+  readonly #hub: Hub
+  readonly #sessions = new Set<Session>()
+  readonly #partials: PartialFrames
+  #listener: Listener | undefined
+  #state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting'
+  #idleTimer: NodeJS.Timeout | undefined
+  #resolveClosed: () => void = () => {}
+
+  private constructor(path: string, limits: Limits, log: Logger) {
+    this.path = path
+    this.#hub = new Hub(limits, log)
+    this.#partials = new PartialFrames(() => limits.partialBytesMax)
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+  }
+
+  /** Starts a broker; throws CONFIG_INVALID, PATH_TOO_LONG, SOCKET_UNSAFE or BROKER_RUNNING. */
+  static async start(options: BrokerOptions = {}): Promise<Broker> {
+    const { logger = SILENT_LOGGER, ...settings } = options
+    const { path: explicit, limits } = parseSettings(settings, 'startBroker')
+    const { path } = socketPath({ explicit, env: process.env, uid: process.getuid!() })
+    const broker = new Broker(path, limits, logger)
+    const native = loadNative()
+    broker.#listener = await Listener.open({
+      path,
+      native,
+      log: logger,
+      accept: (socket) => broker.#accept(socket, native),
+    })
+    broker.#state = 'running'
+    broker.#watchIdle()
+    return broker
+  }
+
+  /** Clients connected now. */
+  get clientCount(): number {
+    return this.#sessions.size
+  }
+
+  /** Takes new limits while it runs; what is there already is not cut down to them. Throws CONFIG_INVALID. */
+  reconfigure(settings: BrokerSettings): void {
+    const { limits } = parseSettings(settings, 'reconfigure')
+    Object.assign(this.#hub.limits, limits)
+    this.#watchIdle()
+  }
+
+  /**
+   * Stops: accepts nobody, lets what is queued leave for as long as `drainTimeoutMs`, ends every connection
+   * and removes the socket. Safe to call twice.
+   */
+  async close(): Promise<void> {
+    if (this.#state !== 'running') return this.closed
+    this.#state = 'stopping'
+    clearTimeout(this.#idleTimer)
+    const unlinked = this.#listener!.close()
+    await this.#drained()
+    for (const session of this.#sessions) session.end()
+    await unlinked
+    this.#state = 'stopped'
+    this.#resolveClosed()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #accept(socket: Socket, native: ReturnType<typeof loadNative>): void {
+    const { clientsMax } = this.#hub.limits
+    if (this.#sessions.size >= clientsMax || this.#state === 'stopping') {
+      const message = `The broker has ${this.#sessions.size} clients, as many as it may have`
+      socket.on('error', () => {})
+      socket.end(errorFrame('CLIENT_LIMIT', message, 0, 0, true))
+      socket.resume()
+      return
+    }
+    clearTimeout(this.#idleTimer)
+    const session = new Session(this.#hub, socket, {
+      native,
+      partials: this.#partials,
+      closed: (ended) => this.#sessionClosed(ended),
+    })
+    this.#sessions.add(session)
+  }
+
+  #sessionClosed(session: Session): void {
+    this.#sessions.delete(session)
+    this.#watchIdle()
+  }
+
+  #watchIdle(): void {
+    clearTimeout(this.#idleTimer)
+    const { idleExitMs } = this.#hub.limits
+    if (idleExitMs === 0 || this.#sessions.size > 0 || this.#state !== 'running') return
+    this.#idleTimer = setTimeout(() => void this.close(), idleExitMs)
+  }
+
+  async #drained(): Promise<void> {
+    const deadline = Date.now() + this.#hub.limits.drainTimeoutMs
+    while (Date.now() < deadline && this.#hub.hasQueued()) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+    }
+  }
+}
+
+/** Starts a broker within this process. */
+export function startBroker(options: BrokerOptions = {}): Promise<Broker> {
+  return Broker.start(options)
+}

@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { ALIASES_DEFAULT, PAYLOAD_BYTES_MAX_DEFAULT, RingbusError } from '../protocol/index.js'
+
+const MIB = 1024 * 1024
+const count = () => z.int().positive()
+const bytes = () => z.int().positive()
+const milliseconds = () =>
+  z
+    .int()
+    .nonnegative()
+    .max(2 ** 31 - 1)
+
+/** Limits of the broker. Each names in docs/LIMITS.md what happens where it is reached. */
+const limitsShape = {
+  /** Clients connected at a time. */
+  clientsMax: count().default(65_536),
+  /** Bytes of the largest payload. */
+  payloadBytesMax: bytes()
+    .max(1024 * MIB)
+    .default(PAYLOAD_BYTES_MAX_DEFAULT),
+  /** Topic aliases of one client. */
+  aliasesMax: count().max(65_536).default(ALIASES_DEFAULT),
+  /** Subscriptions of one client. */
+  subscriptionsMax: count().default(131_072),
+  /** Services of one client. */
+  servicesMax: count().default(16_384),
+  /** Requests of one client that have not ended. */
+  requestsMax: count().default(65_536),
+  /** Bytes queued for one subscription. */
+  backlogBytesMax: bytes().default(8 * MIB),
+  /** Messages queued for one subscription. */
+  backlogMessagesMax: count().default(1_000_000),
+  /** Requests that wait for the responders of one pattern. */
+  heldRequestsMax: count().default(65_536),
+  /** Bytes of the requests that wait for the responders of one pattern. */
+  heldBytesMax: bytes().default(64 * MIB),
+  /** Bytes of replies that one client leaves unread. */
+  outboxBytesMax: bytes().default(128 * MIB),
+  /** Bytes of frames of all clients together that have begun and not ended. */
+  partialBytesMax: bytes().default(512 * MIB),
+  /** Time for a client to say HELLO. */
+  handshakeTimeoutMs: milliseconds().default(5_000),
+  /** Time for a refused client to read why, and hang up. */
+  refusedLingerMs: milliseconds().default(2_000),
+  /** Time for queued messages to leave when the broker stops. */
+  drainTimeoutMs: milliseconds().default(2_000),
+  /** Time without clients after which the broker ends; 0: never. */
+  idleExitMs: milliseconds().default(0),
+}
+
+const limitsSchema = z.strictObject(limitsShape)
+const fileSchema = z.strictObject({ path: z.string().min(1).optional(), ...limitsShape })
+
+/** The broker's limits, complete. They may change while the broker runs, on a reload. */
+export type Limits = z.infer<typeof limitsSchema>
+
+/** What a program or a configuration file may set. */
+export type BrokerSettings = Partial<Limits> & { readonly path?: string | undefined }
+
+/** Completes and checks settings; throws CONFIG_INVALID, which names every key that is wrong. */
+export function parseSettings(
+  settings: unknown,
+  origin: string,
+): { path: string | undefined; limits: Limits } {
+  const result = fileSchema.safeParse(settings)
+  if (!result.success) throw configError(result.error, settings, origin)
+  const { path, ...limits } = result.data
+  return { path, limits }
+}
+
+function configError(error: z.ZodError, settings: unknown, origin: string): RingbusError {
+  const faults = error.issues.map((issue) => describe(issue, settings))
+  return new RingbusError('CONFIG_INVALID', `${origin}: ${faults.join('; ')}`, { details: { faults } })
+}
+
+function describe(issue: z.core.$ZodIssue, settings: unknown): string {
+  if (issue.code === 'unrecognized_keys') return `there is no option \`${issue.keys.join('`, `')}\``
+  if (issue.path.length === 0) return `expected an object of options, got ${JSON.stringify(settings)}`
+  const key = issue.path.join('.')
+  const value = (settings as Record<string, unknown>)[String(issue.path[0])]
+  return `expected \`${key}\` to be valid, got \`${JSON.stringify(value)}\`: ${issue.message}`
+}

@@ -1,0 +1,93 @@
+import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
+
+/** The first block is small, for most queues stay short; each further one is twice as large, up to the last. */
+const BLOCK_BYTES_MIN = 1024
+const BLOCK_BYTES_MAX = 64 * 1024
+
+/**
+ * A first-in first-out queue of whole frames, copied one behind another into blocks. A frame's own length says
+ * where the next one starts, so that an entry costs nothing beyond its bytes:
+ *
+ *   blocks[0]                        blocks[1]                 blocks[n]
+ *   | taken | frame | frame |        | frame | frame | … |     | frame | free      |
+ *           ^ readOffset                                                ^ writeOffset
+ *
+ * Empty means that there is no block. No frame spans blocks; a frame larger than a block has one of its own.
+ * Blocks are never written again once their frames were taken, so whoever took them may keep slices of them.
+ */
+export class FrameQueue {
+  #blocks: Buffer[] = []
+  /** Where the frames of each block end. */
+  #ends: number[] = []
+  #first = 0
+  #readOffset = 0
+  #blockBytes = BLOCK_BYTES_MIN
+
+  get isEmpty(): boolean {
+    return this.#first === this.#blocks.length
+  }
+
+  /** Appends a copy of one frame, padding included. */
+  push(bytes: Buffer, start: number, length: number): void {
+    const size = paddedLength(length)
+    const last = this.#blocks.length - 1
+    let block = this.#blocks[last]
+    let end = this.#ends[last] ?? 0
+    if (this.isEmpty || block === undefined || block.length - end < size) {
+      block = this.#addBlock(size)
+      end = 0
+    }
+    bytes.copy(block, end, start, start + size)
+    this.#ends[this.#ends.length - 1] = end + size
+  }
+
+  /** The block that holds the next frame; only while the queue is not empty. */
+  get headBytes(): Buffer {
+    return this.#blocks[this.#first]!
+  }
+
+  /** Where the next frame starts within its block. */
+  get headStart(): number {
+    return this.#readOffset
+  }
+
+  /** The length of the next frame, without padding. */
+  get headLength(): number {
+    return readU32(this.headBytes, this.#readOffset + Offset.LENGTH)
+  }
+
+  /** Takes the next frame off. */
+  shift(): void {
+    this.#readOffset += paddedLength(this.headLength)
+    if (this.#readOffset < this.#ends[this.#first]!) return
+    this.#blocks[this.#first] = EMPTY_BLOCK
+    this.#first += 1
+    this.#readOffset = 0
+    if (this.#first === this.#blocks.length) this.#reset()
+    else if (this.#first > 32 && this.#first * 2 > this.#blocks.length) this.#compact()
+  }
+
+  #addBlock(size: number): Buffer {
+    // Large frames must not make every later block large.
+    const block = Buffer.allocUnsafeSlow(Math.max(size, this.#blockBytes))
+    if (this.#blockBytes < BLOCK_BYTES_MAX) this.#blockBytes *= 2
+    this.#blocks.push(block)
+    this.#ends.push(0)
+    return block
+  }
+
+  #compact(): void {
+    this.#blocks.splice(0, this.#first)
+    this.#ends.splice(0, this.#first)
+    this.#first = 0
+  }
+
+  #reset(): void {
+    this.#blocks = []
+    this.#ends = []
+    this.#first = 0
+    this.#blockBytes = BLOCK_BYTES_MIN
+  }
+}
+
+const EMPTY_BLOCK = Buffer.alloc(0)

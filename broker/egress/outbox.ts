@@ -1,0 +1,261 @@
+import { Flag, HEADER_BYTES, Offset, paddedLength, readU32, readU64 } from '../../protocol/index.js'
+import { Backlog } from './backlog.js'
+import type { Channel } from './channel.js'
+import { Gather } from './gather.js'
+import { Lane } from './lane.js'
+import { ReadyLanes } from './ready-lanes.js'
+import type { TopicIds } from './topic-ids.js'
+import type { WireTopic } from './wire-topic.js'
+
+/** What one lane may send before the next one of its level has its turn. */
+const TURN_BYTES = 16 * 1024
+
+/** What is taken from backlogs for one write: more would only wait in the socket, where nothing overtakes it. */
+const WRITE_BYTES = 64 * 1024
+
+/** Writes that one client gets in a row while others wait; after them it queues up again. */
+const WRITES_IN_A_ROW_MAX = 16
+
+/** Answers to control frames that a client has not read. Past this it floods, or does not read at all. */
+const UNREAD_CONTROL_BYTES_MAX = 64 * 1024
+
+/** The broker's list of outboxes with something to send, emptied as each read chunk ends. */
+export interface FlushList {
+  add(outbox: Outbox): void
+  /** The same, on a later turn of the loop. */
+  addLater(outbox: Outbox): void
+}
+
+export interface OutboxEvents {
+  /** The client does not read what it must: it is to be let go. */
+  overflowed(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void
+  /** The socket takes bytes again and nothing urgent is left: services may be given requests. */
+  writable(): void
+}
+
+/**
+ * What the broker sends to one client. While the socket takes everything, frames pass through as slices of the
+ * chunk they were read in. Once it does not, or a lane lacks credit, they wait in the lane's backlog, copied,
+ * and leave by priority.
+ *
+ *   open ──(the socket keeps bytes back)──> congested ──(it took them)──> open
+ *   either ──(end, discard)──> ended
+ */
+export class Outbox {
+  /** Replies and failures for this client's requests: they need no credit. [CREDIT-5] */
+  readonly replies = new Lane(0, Number.POSITIVE_INFINITY)
+  readonly #channel: Channel
+  readonly #topics: TopicIds
+  readonly #flushList: FlushList
+  readonly #events: OutboxEvents
+  readonly #outboxBytesMax: number
+  readonly #gather: Gather
+  #state: 'open' | 'congested' | 'ended' = 'open'
+  #ready: ReadyLanes | undefined
+  #controls: Buffer[] = []
+  #controlBytes = 0
+  /** The binding under which the client knows each topic id. */
+  #known: Map<number, number> | undefined
+  /** The topic looked up last: most streams stay at one. */
+  #lastNamed: WireTopic | undefined
+  #lastBinding = 0
+  /** The lane that the client's stream stands at. */
+  #current: Lane | undefined
+  isListed = false
+  messagesSent = 0
+
+  constructor(
+    channel: Channel,
+    topics: TopicIds,
+    flushList: FlushList,
+    events: OutboxEvents,
+    outboxBytesMax: number,
+  ) {
+    this.#channel = channel
+    this.#topics = topics
+    this.#flushList = flushList
+    this.#events = events
+    this.#outboxBytesMax = outboxBytesMax
+    this.#gather = new Gather(channel)
+    channel.onWritable = () => this.#writable()
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open'
+  }
+
+  get congested(): boolean {
+    return this.#state === 'congested'
+  }
+
+  /** Bytes of replies and control frames that the client has not taken. */
+  get unreadBytes(): number {
+    return this.replies.queuedBytes + this.#controlBytes
+  }
+
+  /** Whether a frame for this lane would leave at once. */
+  passes(lane: Lane): boolean {
+    return this.#state === 'open' && lane.credit > 0 && lane.queuedMessages === 0
+  }
+
+  /** Sends a frame of a lane that passes. `topic` is undefined for replies, which carry no topic. */
+  sendNow(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): void {
+    lane.credit -= length
+    lane.inFlight += 1
+    this.messagesSent += 1
+    if (this.#current !== lane && lane.id !== 0) this.#turnTo(lane)
+    if (topic !== undefined) this.#ensureNamed(topic)
+    this.#gather.add(bytes, start, start + paddedLength(length))
+    this.#list()
+  }
+
+  /** Keeps a copy of a frame until it may leave. The caller has checked the lane's limits. */
+  enqueue(lane: Lane, level: number, bytes: Buffer, start: number, length: number): void {
+    lane.backlog ??= new Backlog(this.#topics)
+    lane.backlog.push(level, bytes, start, length)
+    if (lane.credit > 0) this.resume(lane)
+  }
+
+  /** Sends a reply or failure at once, or keeps it; a client that reads nothing is let go. */
+  reply(level: number, bytes: Buffer, start: number, length: number): void {
+    if (this.#state === 'ended') return
+    if (this.passes(this.replies)) return this.sendNow(this.replies, undefined, bytes, start, length)
+    this.enqueue(this.replies, level, bytes, start, length)
+    if (this.replies.queuedBytes > this.#outboxBytesMax) this.#events.overflowed('OUTBOX_OVERFLOW')
+  }
+
+  /** Sends a control frame ahead of everything that is queued. */
+  control(frame: Buffer): void {
+    if (this.#state === 'ended') return
+    if (this.#state === 'open') {
+      this.#gather.add(frame, 0, frame.length)
+      return this.#list()
+    }
+    this.#controls.push(frame)
+    this.#controlBytes += frame.length
+    if (this.#controlBytes > UNREAD_CONTROL_BYTES_MAX) this.#events.overflowed('CONTROL_OVERFLOW')
+  }
+
+  /** The lane has credit and a backlog: it takes part in the rounds again. */
+  resume(lane: Lane): void {
+    this.#ready ??= new ReadyLanes()
+    this.#ready.add(lane)
+    if (this.#state === 'open') this.#list()
+  }
+
+  /** The client's stream never stands at a lane that is gone: its id may be used again. */
+  forget(lane: Lane): void {
+    if (this.#current === lane) this.#current = undefined
+  }
+
+  /** Sends what was gathered, then what is queued, as far as the socket takes it. */
+  flush(): void {
+    if (this.#state !== 'open') return
+    if (!this.#gather.flush()) this.#state = 'congested'
+    for (let writes = 0; this.#state === 'open'; writes++) {
+      if (this.#ready === undefined || this.#ready.isEmpty) return
+      if (writes === WRITES_IN_A_ROW_MAX) return this.#flushList.addLater(this)
+      this.#gatherQueued(this.#ready)
+      if (!this.#gather.flush()) this.#state = 'congested'
+    }
+  }
+
+  /** Sends what is gathered and these last bytes, then ends the stream. Queued frames are dropped. */
+  end(last?: Buffer): void {
+    if (this.#state === 'ended') return
+    this.#gather.flush()
+    for (const frame of this.#controls) this.#channel.write(frame)
+    if (last !== undefined) this.#channel.write(last)
+    this.discard()
+    this.#channel.end()
+  }
+
+  /** Nobody is there to read: everything is dropped. */
+  discard(): void {
+    this.#state = 'ended'
+    this.#gather.discard()
+    this.#controls = []
+    this.#controlBytes = 0
+    this.#ready = undefined
+    this.replies.backlog?.clear()
+  }
+
+  #writable(): void {
+    if (this.#state !== 'congested') return
+    this.#state = 'open'
+    for (const frame of this.#controls) this.#gather.add(frame, 0, frame.length)
+    this.#controls = []
+    this.#controlBytes = 0
+    this.flush()
+    if (this.#state === 'open') this.#events.writable()
+  }
+
+  #list(): void {
+    if (this.isListed) return
+    this.isListed = true
+    this.#flushList.add(this)
+  }
+
+  #turnTo(lane: Lane): void {
+    this.#current = lane
+    const frame = lane.deliverFrame
+    this.#gather.add(frame, 0, frame.length)
+  }
+
+  #ensureNamed(topic: WireTopic): void {
+    if (this.#lastNamed === topic && this.#lastBinding === topic.binding) return
+    this.#lastNamed = topic
+    this.#lastBinding = topic.binding
+    this.#known ??= new Map()
+    if (this.#known.get(topic.id) === topic.binding) return
+    this.#known.set(topic.id, topic.binding)
+    const frame = topic.nameFrame
+    this.#gather.add(frame, 0, frame.length)
+  }
+
+  /** Moves queued frames into one write: the most urgent level first, its lanes in turn. */
+  #gatherQueued(ready: ReadyLanes): void {
+    while (!ready.isEmpty && this.#gather.byteLength < WRITE_BYTES) {
+      const level = ready.topLevel
+      const lane = ready.shift(level)
+      this.#takeTurn(lane, level)
+      if (lane.queuedMessages === 0) lane.emptied()
+      else if (lane.credit > 0) ready.add(lane)
+    }
+  }
+
+  #takeTurn(lane: Lane, level: number): void {
+    const backlog = lane.backlog
+    let turnBytes = 0
+    while (
+      backlog !== undefined &&
+      lane.credit > 0 &&
+      backlog.mask & (1 << level) &&
+      turnBytes < TURN_BYTES
+    ) {
+      const queue = backlog.level(level)
+      const bytes = queue.headBytes
+      const start = queue.headStart
+      const length = queue.headLength
+      if (hasExpired(bytes, start)) {
+        lane.expired += 1
+      } else {
+        const topicId = readU32(bytes, start + Offset.TOPIC)
+        this.#sendQueued(lane, topicId, bytes, start, length)
+        turnBytes += length
+      }
+      backlog.shift(level)
+    }
+  }
+
+  #sendQueued(lane: Lane, topicId: number, bytes: Buffer, start: number, length: number): void {
+    const topic = lane.id === 0 ? undefined : this.#topics.topicOf(topicId)
+    this.sendNow(lane, topic, bytes, start, length)
+  }
+}
+
+/** Whether a frame's own expiry has passed; the clock is read only for frames that have one. */
+function hasExpired(bytes: Buffer, start: number): boolean {
+  if (!(bytes[start + Offset.FLAGS]! & Flag.EXPIRY)) return false
+  return readU64(bytes, start + HEADER_BYTES) <= Number(process.hrtime.bigint())
+}

@@ -1,0 +1,28 @@
+import { type ErrorCode, Offset, RingbusError, readU32 } from '../../protocol/index.js'
+import type { Hub } from '../hub.js'
+import type { Peer } from '../peers/peer.js'
+import type { Route } from '../routing/route.js'
+
+/**
+ * Handles one whole, well-formed frame: `length` bytes from `start`. It throws a RingbusError when the frame
+ * breaks the protocol, which ends the connection; what is merely refused is answered with `peer.refuse`.
+ */
+export type Handler = (hub: Hub, peer: Peer, bytes: Buffer, start: number, length: number) => void
+
+/** The route behind the alias of a frame. [SUB-6] */
+export function routeOf(peer: Peer, bytes: Buffer, start: number): Route {
+  const alias = readU32(bytes, start + Offset.TOPIC)
+  const route = peer.aliases[alias]
+  if (route === undefined)
+    throw new RingbusError('ALIAS_UNBOUND', `Alias ${alias} was never bound to a topic`)
+  return route
+}
+
+export function idOf(bytes: Buffer, start: number): number {
+  return readU32(bytes, start + Offset.ID)
+}
+
+/** Ends the connection of a client that breaks the protocol. */
+export function violation(code: ErrorCode, message: string): RingbusError {
+  return new RingbusError(code, message)
+}

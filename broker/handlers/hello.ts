@@ -1,0 +1,44 @@
+import {
+  controlFrame,
+  decodeBody,
+  encodeBody,
+  Kind,
+  MAGIC,
+  Offset,
+  PROTOCOL_VERSION,
+  readU32,
+} from '../../protocol/index.js'
+import { BROKER_VERSION } from '../version.js'
+import { type Handler, idOf, violation } from './handler.js'
+
+/** Characters of a client's name that are kept: enough to recognise it in a log line. */
+const NAME_LENGTH_MAX = 128
+
+/** Opens the session. [WIRE-2.1] [WIRE-2.2] [WIRE-2.3] */
+export const onHello: Handler = (hub, peer, bytes, start, length) => {
+  if (readU32(bytes, start + Offset.TOPIC) !== MAGIC) {
+    throw violation('NOT_RINGBUS', 'The first frame does not carry the magic of ringbus')
+  }
+  const version = idOf(bytes, start)
+  if (version !== PROTOCOL_VERSION) {
+    throw violation(
+      'VERSION_UNSUPPORTED',
+      `The client speaks version ${version} of the protocol, this broker speaks version ${PROTOCOL_VERSION}`,
+    )
+  }
+  if (peer.state !== 'greeting') throw violation('UNEXPECTED_FRAME', 'HELLO came a second time')
+  const hello = decodeBody(Kind.HELLO, bytes, start, length)
+  peer.name = (hello.name ?? '').slice(0, NAME_LENGTH_MAX)
+  peer.claimedPid = hello.pid ?? 0
+  peer.state = 'open'
+  const { payloadBytesMax, aliasesMax, subscriptionsMax, servicesMax, requestsMax } = hub.limits
+  const body = encodeBody(Kind.WELCOME, {
+    clientId: peer.id,
+    brokerVersion: BROKER_VERSION,
+    features: [],
+    limits: { payloadBytesMax, aliases: aliasesMax, subscriptionsMax, servicesMax, requestsMax },
+    token: hub.newToken(),
+  })
+  peer.outbox.control(controlFrame(Kind.WELCOME, MAGIC, PROTOCOL_VERSION, body))
+  hub.enter(peer)
+}

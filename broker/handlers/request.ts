@@ -1,0 +1,35 @@
+import { type ErrorCode, Flag, frameLayout, Offset, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
+import { answerSystemRequest } from '../system/answers.js'
+import { type Handler, idOf, routeOf, violation } from './handler.js'
+
+/** Gives a request to a responder, or keeps it for one. [REQUEST-2] [REQUEST-3] */
+export const onRequest: Handler = (hub, peer, bytes, start, length) => {
+  const route = routeOf(peer, bytes, start)
+  const requestId = idOf(bytes, start)
+  if (peer.requests.has(requestId)) throw violation('ID_IN_USE', `Request ${requestId} has not ended`)
+  peer.requestsMade += 1
+  const priority = bytes[start + Offset.PRIORITY]!
+  const fail = (code: ErrorCode, message: string) =>
+    hub.requests.sendFailure(peer, requestId, priority, code, message)
+
+  if (bytes[start + Offset.FLAGS]! & Flag.RING)
+    return fail('FEATURE_UNSUPPORTED', 'This broker moves no payloads by ring')
+  if (route.reserved) {
+    const payload = bytes.subarray(frameLayout(bytes, start).payloadStart, start + length)
+    return answerSystemRequest(hub, { peer, requestId, priority, topic: route.name, payload })
+  }
+  if (peer.requests.size >= hub.limits.requestsMax) {
+    return fail(
+      'REQUEST_LIMIT',
+      `The client has ${peer.requests.size} requests in flight, as many as it may have`,
+    )
+  }
+  const link = hub.requests.open(
+    { requester: peer, requestId, route, streamCredit: STREAM_WINDOW_BYTES },
+    bytes,
+    start,
+  )
+  if (link === undefined) return fail('OVERLOADED', 'As many requests are on their way as there can be')
+  peer.requests.set(requestId, link)
+  hub.requests.place(link, bytes, start, length)
+}

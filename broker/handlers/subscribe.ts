@@ -1,0 +1,38 @@
+import { CREDIT_BYTES_MAX, decodeBody, Kind, patternFault, topicFault } from '../../protocol/index.js'
+import { Subscription } from '../routing/subscription.js'
+import { type Handler, idOf, violation } from './handler.js'
+
+/** Adds a subscription. Acceptance is silent; a refusal names the id. [SUB-1] [SUB-2] */
+export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
+  const id = idOf(bytes, start)
+  const { pattern, group, window } = decodeBody(Kind.SUBSCRIBE, bytes, start, length)
+  if (id === 0 || peer.consumers.has(id)) throw violation('ID_IN_USE', `Id ${id} is taken`)
+  if (window > CREDIT_BYTES_MAX)
+    throw violation('CREDIT_EXCEEDED', `A window of ${window} bytes is too large`)
+  const fault = patternFault(pattern)
+  if (fault !== undefined) {
+    return peer.refuse(
+      'BAD_PATTERN',
+      `${JSON.stringify(pattern)} is no pattern: ${fault}`,
+      Kind.SUBSCRIBE,
+      id,
+    )
+  }
+  const groupFault = group === undefined ? undefined : topicFault(group)
+  if (groupFault !== undefined) {
+    return peer.refuse(
+      'BAD_PATTERN',
+      `${JSON.stringify(group)} is no group name: ${groupFault}`,
+      Kind.SUBSCRIBE,
+      id,
+    )
+  }
+  if (peer.subscriptionCount >= hub.limits.subscriptionsMax) {
+    const message = `The client has ${peer.subscriptionCount} subscriptions, as many as it may have`
+    return peer.refuse('SUBSCRIPTION_LIMIT', message, Kind.SUBSCRIBE, id)
+  }
+  const subscription = new Subscription(peer, { id, pattern, group, windowBytes: window })
+  peer.consumers.set(id, subscription)
+  peer.subscriptionCount += 1
+  hub.router.subscribe(subscription)
+}

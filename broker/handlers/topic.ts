@@ -1,0 +1,19 @@
+import { decodeName, Offset, readU32, topicFault } from '../../protocol/index.js'
+import { type Handler, violation } from './handler.js'
+
+/** Binds an alias, in place of what it stood for. [SUB-6] */
+export const onTopic: Handler = (hub, peer, bytes, start, length) => {
+  const alias = readU32(bytes, start + Offset.TOPIC)
+  if (alias >= hub.limits.aliasesMax) {
+    throw violation(
+      'ALIAS_OUT_OF_RANGE',
+      `Alias ${alias} is beyond the ${hub.limits.aliasesMax} that there are`,
+    )
+  }
+  const topic = decodeName(bytes, start, length)
+  const fault = topicFault(topic)
+  if (fault !== undefined) throw violation('BAD_TOPIC', `${JSON.stringify(topic)} is no topic: ${fault}`)
+  const previous = peer.aliases[alias]
+  peer.bindAlias(alias, hub.router.acquire(topic))
+  if (previous !== undefined) hub.router.release(previous)
+}

@@ -1,0 +1,14 @@
+import { controlFrame, Kind } from '../../protocol/index.js'
+import { Service } from '../requests/service.js'
+import { type Handler, idOf, violation } from './handler.js'
+
+/** The responder takes no more requests; DRAINED follows the last one that it was given. [REQUEST-7] */
+export const onUnserve: Handler = (hub, peer, bytes, start) => {
+  const id = idOf(bytes, start)
+  const service = peer.consumers.get(id)
+  if (!(service instanceof Service)) throw violation('ID_UNKNOWN', `Id ${id} is no service of this client`)
+  peer.retireService(service)
+  hub.requests.unserve(service)
+  peer.outbox.forget(service)
+  peer.outbox.control(controlFrame(Kind.DRAINED, 0, id))
+}

@@ -1,0 +1,34 @@
+import { controlFrame, decodeBody, encodeBody, Kind } from '../../protocol/index.js'
+import type { Peer } from '../peers/peer.js'
+import { Subscription } from '../routing/subscription.js'
+import { type Handler, idOf, violation } from './handler.js'
+
+/** Ends a subscription; DRAINED follows its last frame. [SUB-7] */
+export const onUnsubscribe: Handler = (hub, peer, bytes, start, length) => {
+  const id = idOf(bytes, start)
+  const { drain } = decodeBody(Kind.UNSUBSCRIBE, bytes, start, length)
+  const subscription = peer.consumers.get(id)
+  if (!(subscription instanceof Subscription)) {
+    throw violation('ID_UNKNOWN', `Id ${id} is no subscription of this client`)
+  }
+  if (drain === true && subscription.queuedMessages > 0) {
+    if (subscription.isDraining) return
+    hub.router.unsubscribe(subscription)
+    subscription.onEmptied = () => {
+      subscription.onEmptied = undefined
+      finish(peer, subscription)
+    }
+    return
+  }
+  hub.endSubscription(subscription)
+  finish(peer, subscription)
+}
+
+function finish(peer: Peer, subscription: Subscription): void {
+  peer.consumers.delete(subscription.id)
+  peer.subscriptionCount -= 1
+  peer.outbox.forget(subscription)
+  const { matched, dropped } = subscription
+  const body = encodeBody(Kind.DRAINED, { matched, dropped })
+  peer.outbox.control(controlFrame(Kind.DRAINED, 0, subscription.id, body))
+}

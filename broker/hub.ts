@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto'
+import type { ErrorCode } from '../protocol/index.js'
+import type { Limits } from './config.js'
+import type { FlushList, Outbox } from './egress/outbox.js'
+import { TopicIds } from './egress/topic-ids.js'
+import type { Logger } from './logger.js'
+import type { Peer } from './peers/peer.js'
+import { RequestRouter } from './requests/request-router.js'
+import { Service } from './requests/service.js'
+import { Router } from './routing/router.js'
+import type { Subscription } from './routing/subscription.js'
+import { SystemEvents } from './system/events.js'
+
+/**
+ * What the broker's parts share: the tables of routing and requests, the clients, and the list of outboxes to
+ * flush. Handlers change it, sessions drive it.
+ */
+export class Hub implements FlushList {
+  readonly limits: Limits
+  readonly log: Logger
+  readonly topics = new TopicIds()
+  readonly router: Router
+  readonly requests: RequestRouter
+  readonly events: SystemEvents
+  readonly peers = new Map<number, Peer>()
+  readonly startedAtMs = Date.now()
+  #lastPeerId = 0
+  #flushList: Outbox[] = []
+  #laterList: Outbox[] = []
+  faults = 0
+
+  constructor(limits: Limits, log: Logger) {
+    this.limits = limits
+    this.log = log
+    this.router = new Router(this.topics, limits, { slow: (subscription) => this.#slow(subscription) })
+    this.requests = new RequestRouter(this.router, limits, {
+      ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
+    })
+    this.events = new SystemEvents(this.router, () => this.flush())
+  }
+
+  nextPeerId(): number {
+    this.#lastPeerId += 1
+    return this.#lastPeerId
+  }
+
+  /** A token by which a client's second connection will prove whose it is. */
+  newToken(): Buffer {
+    return randomBytes(16)
+  }
+
+  add(outbox: Outbox): void {
+    this.#flushList.push(outbox)
+  }
+
+  addLater(outbox: Outbox): void {
+    if (this.#laterList.length === 0) setImmediate(() => this.#flushLater())
+    this.#laterList.push(outbox)
+  }
+
+  /** Sends what the frames handled since the last flush have left in outboxes. */
+  flush(): void {
+    // Flushing may list further outboxes: a client that reads again makes its services free.
+    for (let index = 0; index < this.#flushList.length; index++) {
+      const outbox = this.#flushList[index]!
+      outbox.isListed = false
+      outbox.flush()
+    }
+    this.#flushList.length = 0
+  }
+
+  /** Whether anything waits that a client could still take. */
+  hasQueued(): boolean {
+    for (const peer of this.peers.values()) {
+      if (peer.outbox.congested || peer.outbox.unreadBytes > 0) return true
+      for (const consumer of peer.consumers.values()) if (consumer.queuedMessages > 0) return true
+    }
+    return false
+  }
+
+  /** A client has greeted: others may hear of it. */
+  enter(peer: Peer): void {
+    this.peers.set(peer.id, peer)
+    this.events.publish('$SYS.client.connected', () => describePeer(peer))
+    this.log.debug({ client: peer.id, name: peer.name, pid: peer.pid }, 'client connected')
+  }
+
+  /** A client is gone, or refused: everything that it held is given back, and whoever waits for it is told. */
+  leave(peer: Peer, code: ErrorCode | undefined): void {
+    for (const consumer of peer.consumers.values()) {
+      if (consumer instanceof Service) this.requests.lose(consumer)
+      else this.#dropSubscription(consumer)
+    }
+    for (const service of peer.retiringServices) this.requests.lose(service)
+    peer.consumers.clear()
+    for (const link of peer.requests.values()) this.requests.cancel(link)
+    peer.requests.clear()
+    for (const route of peer.aliases) if (route !== undefined) this.router.release(route)
+    peer.aliases = []
+    if (!this.peers.delete(peer.id)) return
+    this.events.publish('$SYS.client.disconnected', () => ({ ...describePeer(peer), code: code ?? null }))
+    this.log.debug({ client: peer.id, name: peer.name, pid: peer.pid, code }, 'client disconnected')
+  }
+
+  /** Nothing more is routed to the subscription, and what is queued is dropped and counted. */
+  endSubscription(subscription: Subscription): void {
+    // A subscription that drains has left the routing table already.
+    if (!subscription.isDraining) this.router.unsubscribe(subscription)
+    subscription.onEmptied = undefined
+    subscription.droppedAtEnd += subscription.backlog?.clear() ?? 0
+  }
+
+  #dropSubscription(subscription: Subscription): void {
+    this.endSubscription(subscription)
+    subscription.lostInFlight += subscription.inFlight
+    subscription.inFlight = 0
+  }
+
+  #slow(subscription: Subscription): void {
+    const { owner } = subscription
+    this.events.publishOnce('$SYS.subscription.slow', subscription, () => ({
+      client: owner.id,
+      name: this.peers.get(owner.id)?.name ?? '',
+      pid: this.peers.get(owner.id)?.pid ?? 0,
+      subscription: subscription.id,
+      pattern: subscription.pattern,
+      dropped: subscription.dropped,
+      queuedBytes: subscription.queuedBytes,
+    }))
+  }
+
+  #flushLater(): void {
+    const outboxes = this.#laterList
+    this.#laterList = []
+    for (const outbox of outboxes) outbox.flush()
+    this.flush()
+  }
+}
+
+/** A client as $SYS and the log show it. */
+export function describePeer(peer: Peer): Record<string, unknown> {
+  return { client: peer.id, name: peer.name, pid: peer.pid, uid: peer.credentials?.uid ?? null }
+}

@@ -1,0 +1,5 @@
+export { type ErrorCode, RingbusError } from '../protocol/index.js'
+export { Broker, type BrokerOptions, startBroker } from './broker.js'
+export type { BrokerSettings, Limits } from './config.js'
+export type { Logger } from './logger.js'
+export { type LogLevel, type RunOptions, runBroker } from './run.js'

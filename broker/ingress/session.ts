@@ -1,0 +1,150 @@
+import type { Socket } from 'node:net'
+import {
+  FrameDecoder,
+  type FrameFault,
+  type FrameSink,
+  Offset,
+  RingbusError,
+  readU32,
+} from '../../protocol/index.js'
+import type { NativeHost } from '../../shmring/index.js'
+import { Outbox } from '../egress/outbox.js'
+import { dispatch } from '../handlers/dispatch.js'
+import type { Hub } from '../hub.js'
+import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
+import { descriptorOf } from './descriptor.js'
+import type { PartialFrames } from './partial-frames.js'
+import { SocketChannel } from './socket-channel.js'
+
+export interface SessionOptions {
+  readonly native: NativeHost | undefined
+  readonly partials: PartialFrames
+  /** Called once nothing of the session is left. */
+  readonly closed: (session: Session) => void
+}
+
+/** One connection: reads chunks, brings their frames to the handlers, and flushes what came of them. */
+export class Session implements FrameSink {
+  readonly peer: Peer
+  readonly #hub: Hub
+  readonly #options: SessionOptions
+  readonly #channel: SocketChannel
+  readonly #decoder: FrameDecoder
+  #deadline: NodeJS.Timeout | undefined
+
+  constructor(hub: Hub, socket: Socket, options: SessionOptions) {
+    this.#hub = hub
+    this.#options = options
+    this.#channel = new SocketChannel(socket, options.native, {
+      data: (chunk) => this.#data(chunk),
+      ended: () => this.#ended(),
+    })
+    const outbox = new Outbox(
+      this.#channel,
+      hub.topics,
+      hub,
+      {
+        // Not at once: the outbox is in the middle of a delivery, and so may be routing.
+        overflowed: (code) => queueMicrotask(() => this.#overflowed(code)),
+        writable: () => this.#writable(),
+      },
+      hub.limits.outboxBytesMax,
+    )
+    this.peer = new Peer(hub.nextPeerId(), outbox, credentialsOf(socket, options.native))
+    this.#decoder = new FrameDecoder(this, { from: 'client', payloadBytesMax: hub.limits.payloadBytesMax })
+    const { handshakeTimeoutMs } = hub.limits
+    this.#deadline = setTimeout(() => {
+      this.refuse({
+        code: 'HANDSHAKE_TIMEOUT',
+        message: `No HELLO came within ${handshakeTimeoutMs} ms`,
+        kind: 0,
+        id: 0,
+      })
+    }, handshakeTimeoutMs)
+  }
+
+  frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
+    try {
+      dispatch(this.#hub, this.peer, bytes, start, length)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof RingbusError)) throw error
+      const kind = bytes[start + Offset.KIND]!
+      return { code: error.code, message: error.message, kind, id: readU32(bytes, start + Offset.ID) }
+    }
+  }
+
+  /** Tells the client what it did wrong, and lets it go; nothing more of what it sends is looked at. [ERR-3] */
+  refuse(fault: FrameFault): void {
+    const { peer } = this
+    if (peer.state === 'refused' || peer.state === 'gone') return
+    peer.state = 'refused'
+    this.#hub.faults += 1
+    this.#hub.log.warn({ client: peer.id, name: peer.name, pid: peer.pid, code: fault.code }, fault.message)
+    this.#hub.leave(peer, fault.code)
+    peer.outbox.end(errorFrame(fault.code, fault.message, fault.kind, fault.id, true))
+    this.#options.partials.release(this)
+    this.#rearm(this.#hub.limits.refusedLingerMs, () => this.#channel.destroy())
+    this.#hub.flush()
+  }
+
+  /** Ends the session from the broker's side: what is gathered leaves, then the stream ends. */
+  end(): void {
+    this.peer.outbox.end()
+    this.#rearm(this.#hub.limits.refusedLingerMs, () => this.#channel.destroy())
+  }
+
+  destroy(): void {
+    this.#channel.destroy()
+  }
+
+  #data(chunk: Buffer): void {
+    const { peer } = this
+    // A refused client's input is read and thrown away, so that it can write on and come to read why.
+    if (peer.state === 'refused' || peer.state === 'gone') return
+    const fault = this.#decoder.push(chunk)
+    if (fault !== undefined) return this.refuse(fault)
+    // HELLO has come, and with it the client's right to be silent for as long as it likes.
+    if (this.#deadline !== undefined && (peer.state as Peer['state']) === 'open') this.#rearm(undefined)
+    this.#options.partials.track(this, this.#decoder.partialBytes)
+    this.#hub.flush()
+  }
+
+  #ended(): void {
+    this.#rearm(undefined)
+    const { peer } = this
+    this.#options.partials.release(this)
+    if (peer.state !== 'refused') this.#hub.leave(peer, undefined)
+    peer.state = 'gone'
+    peer.outbox.discard()
+    this.#hub.flush()
+    this.#options.closed(this)
+  }
+
+  #overflowed(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
+    const what = code === 'CONTROL_OVERFLOW' ? 'answers' : 'replies'
+    const message = `The client leaves ${this.peer.outbox.unreadBytes} bytes of ${what} unread`
+    this.refuse({ code, message, kind: 0, id: 0 })
+  }
+
+  #writable(): void {
+    for (const service of this.peer.services()) this.#hub.requests.refill(service)
+    this.#hub.flush()
+  }
+
+  #rearm(delayMs: number | undefined, act: () => void = () => {}): void {
+    clearTimeout(this.#deadline)
+    this.#deadline = delayMs === undefined ? undefined : setTimeout(act, delayMs)
+  }
+}
+
+function credentialsOf(socket: Socket, native: NativeHost | undefined): Credentials | undefined {
+  const fd = descriptorOf(socket)
+  if (native === undefined || fd === undefined) return undefined
+  try {
+    return native.peerCredentials(fd)
+  } catch {
+    // The client hung up already: what it sent is still to be read.
+    return undefined
+  }
+}

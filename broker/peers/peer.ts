@@ -1,0 +1,111 @@
+import { controlFrame, type ErrorCode, encodeBody, Kind } from '../../protocol/index.js'
+import type { Outbox } from '../egress/outbox.js'
+import { type Link, Service } from '../requests/service.js'
+import type { Route } from '../routing/route.js'
+import type { Owner, Subscription } from '../routing/subscription.js'
+
+/** Who is at the other end, as the kernel says. A pid of 0 stands for a process of another pid namespace. */
+export interface Credentials {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/**
+ * One client:
+ *
+ *   greeting ──(HELLO)──> open ──(hang-up)──> gone
+ *   greeting, open ──(a fault of its own)──> refused ──(hang-up or deadline)──> gone
+ *
+ * An idle client must cost little, so every table is made when first needed.
+ */
+export class Peer implements Owner {
+  readonly id: number
+  readonly outbox: Outbox
+  readonly credentials: Credentials | undefined
+  readonly connectedAtMs = Date.now()
+  state: 'greeting' | 'open' | 'refused' | 'gone' = 'greeting'
+  name = ''
+  /** The pid that the client gave, for systems that tell none. */
+  claimedPid = 0
+  /** The routes that the client's aliases stand for. */
+  aliases: (Route | undefined)[] = NO_ALIASES
+  #consumers: Map<number, Subscription | Service> | undefined
+  #requests: Map<number, Link> | undefined
+  #retiring: Set<Service> | undefined
+  messagesReceived = 0
+  requestsMade = 0
+  cancelsMade = 0
+  subscriptionCount = 0
+  serviceCount = 0
+
+  constructor(id: number, outbox: Outbox, credentials: Credentials | undefined) {
+    this.id = id
+    this.outbox = outbox
+    this.credentials = credentials
+  }
+
+  get pid(): number {
+    return this.credentials?.pid || this.claimedPid
+  }
+
+  /** Subscriptions and services by id: they share one space, for DELIVER names either. [SUB-1] */
+  get consumers(): Map<number, Subscription | Service> {
+    this.#consumers ??= new Map()
+    return this.#consumers
+  }
+
+  /** Requests of this client that have not ended, by the ids that it gave them. */
+  get requests(): Map<number, Link> {
+    this.#requests ??= new Map()
+    return this.#requests
+  }
+
+  *services(): Iterable<Service> {
+    if (this.serviceCount === 0) return
+    for (const consumer of this.consumers.values()) if (consumer instanceof Service) yield consumer
+  }
+
+  /** Services that take no more requests, and have some to answer yet. */
+  get retiringServices(): Iterable<Service> {
+    return this.#retiring ?? []
+  }
+
+  /** Frees the id of a service whose last requests are still being handled. */
+  retireService(service: Service): void {
+    this.consumers.delete(service.id)
+    this.serviceCount -= 1
+    this.#retiring ??= new Set()
+    for (const retired of this.#retiring) if (retired.links.size === 0) this.#retiring.delete(retired)
+    this.#retiring.add(service)
+  }
+
+  endRequest(requestId: number): void {
+    this.#requests?.delete(requestId)
+  }
+
+  bindAlias(alias: number, route: Route): void {
+    if (this.aliases === NO_ALIASES) this.aliases = []
+    // Holes would turn the array into a dictionary, and each publish into a hash look-up.
+    while (this.aliases.length <= alias) this.aliases.push(undefined)
+    this.aliases[alias] = route
+  }
+
+  /** Refuses one operation; the client goes on. [ERR-2] */
+  refuse(code: ErrorCode, message: string, kind: number, id: number): void {
+    this.outbox.control(errorFrame(code, message, kind, id, false))
+  }
+}
+
+const NO_ALIASES: (Route | undefined)[] = []
+
+/** An ERROR frame about the frame of this kind and id. [ERR-1] */
+export function errorFrame(
+  code: ErrorCode,
+  message: string,
+  kind: number,
+  id: number,
+  fatal: boolean,
+): Buffer {
+  return controlFrame(Kind.ERROR, kind, id, encodeBody(Kind.ERROR, { code, message, fatal }))
+}

@@ -1,0 +1,246 @@
+import {
+  controlFrame,
+  type ErrorCode,
+  encodeBody,
+  Flag,
+  HEADER_BYTES,
+  Kind,
+  Offset,
+  paddedLength,
+  writeU32,
+} from '../../protocol/index.js'
+import type { Route } from '../routing/route.js'
+import type { Router } from '../routing/router.js'
+import type { Owner } from '../routing/subscription.js'
+import { Trie } from '../routing/trie.js'
+import { LinkTable } from './link-table.js'
+import type { Link, Service } from './service.js'
+import { ServiceGroup } from './service-group.js'
+
+export interface RequestLimits {
+  /** Requests that may wait for one pattern's responders. */
+  readonly heldRequestsMax: number
+  /** Bytes of the requests that may wait for one pattern's responders. */
+  readonly heldBytesMax: number
+}
+
+/** Where a requester's own table of requests learns that one has ended. */
+export interface RequestEvents {
+  ended(requester: Owner, requestId: number): void
+}
+
+/** What a REQUEST frame and its sender say. */
+export interface IncomingRequest {
+  readonly requester: Owner
+  readonly requestId: number
+  readonly route: Route
+  readonly streamCredit: number
+}
+
+/** Links each request with the responder that has it, so that loss and cancellation are known at once. */
+export class RequestRouter {
+  readonly #router: Router
+  readonly #limits: RequestLimits
+  readonly #events: RequestEvents
+  readonly #groups = new Trie<ServiceGroup>()
+  readonly #byPattern = new Map<string, ServiceGroup>()
+  readonly #links = new LinkTable()
+  #serviceCount = 0
+  requestsRouted = 0
+
+  constructor(router: Router, limits: RequestLimits, events: RequestEvents) {
+    this.#router = router
+    this.#limits = limits
+    this.#events = events
+  }
+
+  get serviceCount(): number {
+    return this.#serviceCount
+  }
+
+  get requestsInFlight(): number {
+    return this.#links.size
+  }
+
+  /** Requests that wait for the responders of a pattern. */
+  heldFor(pattern: string): number {
+    return this.#byPattern.get(pattern)?.held.count ?? 0
+  }
+
+  serve(service: Service): void {
+    let group = this.#byPattern.get(service.pattern)
+    if (group === undefined) {
+      group = new ServiceGroup(service.pattern)
+      this.#byPattern.set(service.pattern, group)
+      this.#groups.add(service.pattern, group)
+    }
+    group.members.add(service)
+    this.#serviceCount += 1
+  }
+
+  /** The service takes no more requests. Those that only it could have served go to others, or fail. */
+  unserve(service: Service): void {
+    service.retired = true
+    const group = this.#byPattern.get(service.pattern)
+    if (group === undefined || !group.members.delete(service)) return
+    this.#serviceCount -= 1
+    if (group.members.size > 0) return
+    this.#byPattern.delete(group.pattern)
+    this.#groups.remove(group.pattern, group)
+    for (let held = group.held.shift(); held !== undefined; held = group.held.shift()) {
+      this.#place(held.link, held.frame, 0, held.length)
+    }
+  }
+
+  /** Opens a link for a REQUEST frame; undefined when there are as many as there can be. */
+  open(incoming: IncomingRequest, bytes: Buffer, start: number): Link | undefined {
+    const priority = bytes[start + Offset.PRIORITY]!
+    const streams = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
+    return this.#links.open({ ...incoming, priority, streams })
+  }
+
+  /**
+   * Gives the request to a free responder, or keeps it for the first that is. Every request that is placed ends
+   * in exactly one final frame. [REQUEST-2]
+   */
+  place(link: Link, bytes: Buffer, start: number, length: number): void {
+    this.requestsRouted += 1
+    this.#place(link, bytes, start, length)
+  }
+
+  /** Passes a REPLY on. A reply to a request that is over is ignored. Says what is wrong with one, if anything. */
+  reply(responder: Owner, id: number, bytes: Buffer, start: number, length: number): ErrorCode | undefined {
+    const link = this.#givenTo(responder, id)
+    if (link === undefined) return undefined
+    const isPart = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
+    if (isPart) {
+      if (!link.streams) return 'BAD_FRAME'
+      if (link.streamCredit <= 0) return 'CREDIT_EXCEEDED'
+      link.streamCredit -= length
+    }
+    if (link.state === 'given') {
+      writeU32(bytes, start + Offset.ID, link.requestId)
+      bytes[start + Offset.PRIORITY] = link.priority
+      link.requester.outbox.reply(link.priority, bytes, start, length)
+    }
+    if (!isPart) this.#finish(link)
+    return undefined
+  }
+
+  /** Passes a FAILURE of a responder on. */
+  fail(responder: Owner, id: number, bytes: Buffer, start: number, length: number): void {
+    const link = this.#givenTo(responder, id)
+    if (link === undefined) return
+    if (link.state === 'given') {
+      writeU32(bytes, start + Offset.ID, link.requestId)
+      link.requester.outbox.reply(link.priority, bytes, start, length)
+    }
+    this.#finish(link)
+  }
+
+  /** The requester wants no answer any longer. The responder is told; its slot is free when its handler ends. */
+  cancel(link: Link): void {
+    if (link.state === 'held') {
+      link.line?.remove(link)
+      this.#links.close(link)
+    } else if (link.state === 'given') {
+      link.state = 'orphaned'
+      link.service!.owner.outbox.control(controlFrame(Kind.CANCEL, 0, link.id))
+    }
+  }
+
+  /** The requester takes more of a stream. */
+  pull(link: Link, bytes: number): void {
+    link.streamCredit += bytes
+    if (link.state !== 'given') return
+    const body = encodeBody(Kind.PULL, { bytes })
+    link.service!.owner.outbox.control(controlFrame(Kind.PULL, 0, link.id, body))
+  }
+
+  /** The responder is gone: whoever waits for it learns so now. */
+  lose(service: Service): void {
+    for (const link of service.links) {
+      const wasGiven = link.state === 'given'
+      this.#links.close(link)
+      if (!wasGiven) continue
+      this.#events.ended(link.requester, link.requestId)
+      this.#fail(
+        link,
+        'RESPONDER_LOST',
+        `The responder of "${link.route.name}" was lost with the request in its hands`,
+      )
+    }
+    service.links.clear()
+    this.unserve(service)
+  }
+
+  /** Gives the service what waits for it, as far as it is free. */
+  refill(service: Service): void {
+    const group = this.#byPattern.get(service.pattern)
+    if (group === undefined) return
+    while (service.isFree) {
+      const held = group.held.shift()
+      if (held === undefined) return
+      this.#give(held.link, service, held.frame, 0, held.length)
+    }
+  }
+
+  /** Ends a request with a failure of the broker's. */
+  sendFailure(requester: Owner, requestId: number, priority: number, code: ErrorCode, message: string): void {
+    const body = encodeBody(Kind.FAILURE, { code, message })
+    const frame = controlFrame(Kind.FAILURE, 0, requestId, body)
+    requester.outbox.reply(priority, frame, 0, HEADER_BYTES + body.length)
+  }
+
+  #givenTo(responder: Owner, id: number): Link | undefined {
+    const link = this.#links.find(id)
+    return link?.service?.owner === responder ? link : undefined
+  }
+
+  #finish(link: Link): void {
+    const service = link.service!
+    service.links.delete(link)
+    service.handled += 1
+    if (link.state === 'given') this.#events.ended(link.requester, link.requestId)
+    this.#links.close(link)
+    this.refill(service)
+  }
+
+  #place(link: Link, bytes: Buffer, start: number, length: number): void {
+    const groups = this.#groups.match(link.route.name)
+    let shortest: ServiceGroup | undefined
+    for (const group of groups) {
+      const service = group.freeMember()
+      if (service !== undefined) return this.#give(link, service, bytes, start, length)
+      if (shortest === undefined || group.held.count < shortest.held.count) shortest = group
+    }
+    if (shortest === undefined) {
+      return this.#refuse(link, 'NO_RESPONDERS', `Nobody serves "${link.route.name}"`)
+    }
+    const { heldRequestsMax, heldBytesMax } = this.#limits
+    if (shortest.held.count >= heldRequestsMax || shortest.held.bytes + length > heldBytesMax) {
+      return this.#refuse(link, 'OVERLOADED', `As many requests wait for "${shortest.pattern}" as may wait`)
+    }
+    const frame = Buffer.from(bytes.subarray(start, start + paddedLength(length)))
+    shortest.held.push({ link, frame, length })
+  }
+
+  #give(link: Link, service: Service, bytes: Buffer, start: number, length: number): void {
+    link.state = 'given'
+    link.service = service
+    service.links.add(link)
+    this.#router.stampTopic(link.route, bytes, start)
+    writeU32(bytes, start + Offset.ID, link.id)
+    service.owner.outbox.sendNow(service, link.route, bytes, start, length)
+  }
+
+  #refuse(link: Link, code: ErrorCode, message: string): void {
+    this.#links.close(link)
+    this.#events.ended(link.requester, link.requestId)
+    this.#fail(link, code, message)
+  }
+
+  #fail(link: Link, code: ErrorCode, message: string): void {
+    this.sendFailure(link.requester, link.requestId, link.priority, code, message)
+  }
+}

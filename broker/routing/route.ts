@@ -1,0 +1,31 @@
+import { isReserved } from '../../protocol/index.js'
+import { WireTopic } from '../egress/wire-topic.js'
+import type { Subscription } from './subscription.js'
+
+/**
+ * Where the messages of one topic go: the answer of the trie, kept until subscriptions change. Shared by every
+ * connection that has bound an alias to the topic.
+ */
+export class Route extends WireTopic {
+  /** Topics of the broker itself take no messages from clients. [TOPIC-4] */
+  readonly reserved: boolean
+  /** Aliases bound to this route; the table forgets it with the last one. */
+  bindings = 0
+  /** The state of the routing table that `direct` and `groups` answer for. */
+  version = -1
+  direct: readonly Subscription[] = []
+  /** Per queue group its members: each message goes to one of them. */
+  groups: readonly (readonly Subscription[])[] = []
+
+  constructor(name: string) {
+    super(name)
+    this.reserved = isReserved(name)
+  }
+
+  /** Forgets the answer of the trie. */
+  reset(): void {
+    this.version = -1
+    this.direct = []
+    this.groups = []
+  }
+}

@@ -1,0 +1,174 @@
+import { Offset, WILDCARD_ONE, WILDCARD_REST, writeU32 } from '../../protocol/index.js'
+import type { TopicIds } from '../egress/topic-ids.js'
+import { NO_ID } from '../egress/wire-topic.js'
+import { Route } from './route.js'
+import type { Subscription } from './subscription.js'
+import { Trie } from './trie.js'
+
+export interface BacklogLimits {
+  /** Bytes that one subscription may have queued. */
+  readonly backlogBytesMax: number
+  /** Messages that one subscription may have queued. */
+  readonly backlogMessagesMax: number
+}
+
+export interface RouterEvents {
+  /** A subscription began to drop, after a time without drops. */
+  slow(subscription: Subscription): void
+}
+
+/** Brings each message to the subscriptions that it matches. */
+export class Router {
+  readonly #topics: TopicIds
+  readonly #limits: BacklogLimits
+  readonly #events: RouterEvents
+  readonly #subscriptions = new Trie<Subscription>()
+  readonly #routes = new Map<string, Route>()
+  /** Grows with every change that may concern more than one topic; routes of another version look again. */
+  #version = 0
+  #count = 0
+  #turn = 0
+  messagesRouted = 0
+  messagesUnmatched = 0
+  /** Deliveries dropped because a backlog was full. */
+  messagesDropped = 0
+
+  constructor(topics: TopicIds, limits: BacklogLimits, events: RouterEvents) {
+    this.#topics = topics
+    this.#limits = limits
+    this.#events = events
+  }
+
+  get subscriptionCount(): number {
+    return this.#count
+  }
+
+  get topicCount(): number {
+    return this.#routes.size
+  }
+
+  /** The route of a topic, shared by everyone who binds it; `release` gives it back. */
+  acquire(topic: string): Route {
+    let route = this.#routes.get(topic)
+    if (route === undefined) {
+      route = new Route(topic)
+      this.#routes.set(topic, route)
+    }
+    route.bindings += 1
+    return route
+  }
+
+  release(route: Route): void {
+    route.bindings -= 1
+    if (route.bindings > 0) return
+    this.#routes.delete(route.name)
+    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
+    route.reset()
+  }
+
+  subscribe(subscription: Subscription): void {
+    this.#subscriptions.add(subscription.pattern, subscription)
+    this.#count += 1
+    this.#invalidate(subscription.pattern)
+  }
+
+  /** Nothing more is matched; what is queued stays with the caller. */
+  unsubscribe(subscription: Subscription): void {
+    this.#subscriptions.remove(subscription.pattern, subscription)
+    this.#count -= 1
+    this.#invalidate(subscription.pattern)
+  }
+
+  /** Whether anybody would get a message of this topic: events nobody watches are never built. */
+  hasSubscribers(topic: string): boolean {
+    const route = this.#routes.get(topic)
+    if (route !== undefined) return this.#resolved(route).direct.length + route.groups.length > 0
+    return this.#subscriptions.match(topic).length > 0
+  }
+
+  /** Routes one MESSAGE frame: writes the topic's id into it, so that the bytes serve every target. [SUB-5] */
+  publish(route: Route, bytes: Buffer, start: number, length: number): void {
+    const { direct, groups } = this.#resolved(route)
+    this.messagesRouted += 1
+    if (direct.length === 0 && groups.length === 0) {
+      this.messagesUnmatched += 1
+      return
+    }
+    this.stampTopic(route, bytes, start)
+    for (let index = 0; index < direct.length; index++) {
+      this.#deliver(direct[index]!, route, bytes, start, length)
+    }
+    for (let index = 0; index < groups.length; index++) {
+      this.#deliver(this.#leastOutstanding(groups[index]!), route, bytes, start, length)
+    }
+  }
+
+  /** Writes the id of a topic into a frame that is about to be sent. */
+  stampTopic(route: Route, bytes: Buffer, start: number): void {
+    if (route.id === NO_ID) this.#topics.assign(route)
+    route.used = true
+    writeU32(bytes, start + Offset.TOPIC, route.id)
+  }
+
+  #deliver(subscription: Subscription, route: Route, bytes: Buffer, start: number, length: number): void {
+    subscription.matched += 1
+    const { outbox } = subscription.owner
+    if (outbox.passes(subscription)) {
+      outbox.sendNow(subscription, route, bytes, start, length)
+    } else if (this.#mayQueue(subscription, length)) {
+      outbox.enqueue(subscription, bytes[start + Offset.PRIORITY]!, bytes, start, length)
+    } else {
+      subscription.droppedNewest += 1
+      this.messagesDropped += 1
+      this.#events.slow(subscription)
+    }
+  }
+
+  #mayQueue(subscription: Subscription, length: number): boolean {
+    return (
+      subscription.queuedMessages < this.#limits.backlogMessagesMax &&
+      // One message is always taken, or one larger than the limit could never arrive.
+      (subscription.queuedMessages === 0 || subscription.queuedBytes + length <= this.#limits.backlogBytesMax)
+    )
+  }
+
+  /** The member with the least on its hands; among equals each has its turn. */
+  #leastOutstanding(members: readonly Subscription[]): Subscription {
+    this.#turn = (this.#turn + 1) % members.length
+    let least = members[this.#turn]!
+    for (let step = 1; step < members.length && least.outstanding > 0; step++) {
+      const member = members[(this.#turn + step) % members.length]!
+      if (member.outstanding < least.outstanding) least = member
+    }
+    return least
+  }
+
+  #resolved(route: Route): Route {
+    if (route.version === this.#version) return route
+    const direct: Subscription[] = []
+    const groups = new Map<string, Subscription[]>()
+    for (const subscription of this.#subscriptions.match(route.name)) {
+      if (subscription.group === undefined) {
+        direct.push(subscription)
+        continue
+      }
+      const members = groups.get(subscription.group)
+      if (members === undefined) groups.set(subscription.group, [subscription])
+      else members.push(subscription)
+    }
+    route.direct = direct
+    route.groups = [...groups.values()]
+    route.version = this.#version
+    return route
+  }
+
+  /** A pattern without wildcards concerns one topic; any other may concern them all. */
+  #invalidate(pattern: string): void {
+    if (pattern.includes(WILDCARD_ONE) || pattern.includes(WILDCARD_REST)) {
+      this.#version += 1
+      return
+    }
+    const route = this.#routes.get(pattern)
+    if (route !== undefined) route.version = -1
+  }
+}
