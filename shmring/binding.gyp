@@ -10,6 +10,7 @@
         'core/lock.c',
         'core/peer.c',
         'core/process.c',
+        'core/stream.c',
         'binding/errors.cc',
         'binding/host.cc',
         'binding/module.cc',

@@ -41,6 +41,11 @@ export interface NativeHost {
   peerCredentials(fd: number): PeerCredentials
   /** A second descriptor for the same open file or socket, close-on-exec; the caller closes it. */
   duplicate(fd: number): number
+  /**
+   * Hands bytes to a stream socket without waiting. Returns how many it took, fewer than given when it is
+   * full, or -1 when nobody reads it any longer; what the peer had sent can be read on.
+   */
+  send(fd: number, bytes: Uint8Array): number
   /** Whether this user's other processes may inspect this one. False: the platform has no such notion. */
   setDumpable(dumpable: boolean): boolean
 }

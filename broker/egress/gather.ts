@@ -3,9 +3,9 @@ import type { Channel } from './channel.js'
 /** A piece at least this large is not worth copying beside others. */
 const LARGE_BYTES = 16 * 1024
 
-/** What several small pieces are copied into; a write that leaves at once gives it back. */
+/** What several small pieces are copied into. One serves all: a channel takes the bytes before it returns. */
 const SCRATCH_BYTES = 128 * 1024
-let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
 
 /**
  * The bytes that one client gets of the chunk being read, as slices of buffers. Frames that lie one behind
@@ -44,7 +44,7 @@ export class Gather {
   flush(): boolean {
     if (this.#open === undefined) return true
     if (this.#pieces.length === 0) {
-      const left = this.#writeSingle(this.#open, this.#openStart, this.#openEnd)
+      const left = this.#channel.write(this.#open.subarray(this.#openStart, this.#openEnd))
       this.#clear()
       return left
     }
@@ -75,16 +75,6 @@ export class Gather {
     this.#closedBytes = 0
   }
 
-  /**
-   * A slice that waits in the channel keeps all the memory that it was cut from: one that is but a small part
-   * of it is copied.
-   */
-  #writeSingle(bytes: Buffer, start: number, end: number): boolean {
-    const slice = bytes.subarray(start, end)
-    const worthwhile = slice.length * 4 >= bytes.buffer.byteLength
-    return this.#channel.write(worthwhile ? slice : Buffer.from(slice))
-  }
-
   #writePieces(): boolean {
     let left = true
     let used = 0
@@ -105,10 +95,6 @@ export class Gather {
   }
 
   #writeScratch(used: number): boolean {
-    // A small write that may have to wait must not keep the whole scratch buffer with it.
-    if (used * 4 < SCRATCH_BYTES) return this.#channel.write(Buffer.from(scratch.subarray(0, used)))
-    const left = this.#channel.write(scratch.subarray(0, used))
-    if (!left) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
-    return left
+    return this.#channel.write(scratch.subarray(0, used))
   }
 }

@@ -40,7 +40,7 @@ export class Listener {
     const releaseLock = native === undefined ? await claimWithoutLock(path, log) : claim(path, native)
     try {
       removeStaleSocket(path)
-      const server = createServer(options.accept)
+      const server = createServer({ pauseOnConnect: true }, options.accept)
       await listen(server, path)
       return new Listener(server, releaseLock)
     } catch (error) {

@@ -8,13 +8,15 @@ import {
   readU32,
 } from '../../protocol/index.js'
 import type { NativeHost } from '../../shmring/index.js'
+import type { Channel } from '../egress/channel.js'
 import { Outbox } from '../egress/outbox.js'
 import { dispatch } from '../handlers/dispatch.js'
 import type { Hub } from '../hub.js'
 import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
 import { descriptorOf } from './descriptor.js'
+import { NativeChannel } from './native-channel.js'
 import type { PartialFrames } from './partial-frames.js'
-import { SocketChannel } from './socket-channel.js'
+import { type ChannelEvents, PlainChannel } from './plain-channel.js'
 
 export interface SessionOptions {
   readonly native: NativeHost | undefined
@@ -28,14 +30,15 @@ export class Session implements FrameSink {
   readonly peer: Peer
   readonly #hub: Hub
   readonly #options: SessionOptions
-  readonly #channel: SocketChannel
+  readonly #channel: Channel
   readonly #decoder: FrameDecoder
   #deadline: NodeJS.Timeout | undefined
 
   constructor(hub: Hub, socket: Socket, options: SessionOptions) {
     this.#hub = hub
     this.#options = options
-    this.#channel = new SocketChannel(socket, options.native, {
+    const credentials = credentialsOf(socket, options.native)
+    this.#channel = channelOver(socket, options.native, {
       data: (chunk) => this.#data(chunk),
       ended: () => this.#ended(),
     })
@@ -50,7 +53,7 @@ export class Session implements FrameSink {
       },
       hub.limits.outboxBytesMax,
     )
-    this.peer = new Peer(hub.nextPeerId(), outbox, credentialsOf(socket, options.native))
+    this.peer = new Peer(hub.nextPeerId(), outbox, credentials)
     this.#decoder = new FrameDecoder(this, { from: 'client', payloadBytesMax: hub.limits.payloadBytesMax })
     const { handshakeTimeoutMs } = hub.limits
     this.#deadline = setTimeout(() => {
@@ -136,6 +139,18 @@ export class Session implements FrameSink {
     clearTimeout(this.#deadline)
     this.#deadline = delayMs === undefined ? undefined : setTimeout(act, delayMs)
   }
+}
+
+function channelOver(socket: Socket, native: NativeHost | undefined, events: ChannelEvents): Channel {
+  const fd = descriptorOf(socket)
+  if (native !== undefined && fd !== undefined) {
+    try {
+      return new NativeChannel(socket, fd, native, events)
+    } catch {
+      // Out of descriptors for a moment: this client is served the plain way.
+    }
+  }
+  return new PlainChannel(socket, events)
 }
 
 function credentialsOf(socket: Socket, native: NativeHost | undefined): Credentials | undefined {

@@ -86,6 +86,34 @@ Napi::Value Duplicate(const Napi::CallbackInfo &info) {
   return Napi::Number::New(env, duplicate);
 }
 
+/* Per write, so the answer is a plain number: -1 is RINGBUS_PEER_GONE. */
+Napi::Value Send(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  std::optional<int> fd = ReadDescriptor(info);
+  if (!fd) return env.Undefined();
+  if (!info[1].IsTypedArray()) {
+    ThrowArgumentError(env, "Expected `bytes` to be a Uint8Array");
+    return env.Undefined();
+  }
+  void *bytes = nullptr;
+  size_t length = 0;
+  napi_typedarray_type type;
+  napi_status status =
+      napi_get_typedarray_info(env, info[1], &type, &length, &bytes, nullptr, nullptr);
+  if (status != napi_ok || type != napi_uint8_array) {
+    ThrowArgumentError(env, "Expected `bytes` to be a Uint8Array");
+    return env.Undefined();
+  }
+  size_t sent = 0;
+  const char *failed_call = "";
+  int result = ringbus_send(*fd, bytes, length, &sent, &failed_call);
+  if (result < 0) {
+    ThrowHostError(env, result, failed_call);
+    return env.Undefined();
+  }
+  return Napi::Number::New(env, result == RINGBUS_PEER_GONE ? -1 : static_cast<double>(sent));
+}
+
 Napi::Value SetDumpable(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   if (!info[0].IsBoolean()) {
@@ -108,6 +136,7 @@ void ExportHost(Napi::Env env, Napi::Object exports) {
   exports.Set("lockRelease", Napi::Function::New(env, LockRelease, "lockRelease"));
   exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials, "peerCredentials"));
   exports.Set("duplicate", Napi::Function::New(env, Duplicate, "duplicate"));
+  exports.Set("send", Napi::Function::New(env, Send, "send"));
   exports.Set("setDumpable", Napi::Function::New(env, SetDumpable, "setDumpable"));
 }
 

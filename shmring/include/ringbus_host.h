@@ -1,6 +1,6 @@
 /*
  * What ringbus asks of its host and Node.js does not offer: a lock that dies with its holder, the identity
- * of a peer, a second descriptor for an open socket, and a process that others of its user cannot inspect.
+ * of a peer, a second descriptor for an open socket, a write that tells at once how much was taken, and a process that others of its user cannot inspect.
  *
  * Results. 0 is success. A negative result is -errno: the call changed nothing, holds nothing, and the
  * caller forwards the error. A positive result is a condition (enum ringbus_host_condition) that the caller
@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
@@ -56,8 +57,9 @@ enum ringbus_host_error {
 };
 
 enum ringbus_host_condition {
-  RINGBUS_HELD = 1,       /* another descriptor, here or in another process, holds the lock */
-  RINGBUS_UNSUPPORTED = 2 /* this platform has no such notion; nothing was done */
+  RINGBUS_HELD = 1,        /* another descriptor, here or in another process, holds the lock */
+  RINGBUS_UNSUPPORTED = 2, /* this platform has no such notion; nothing was done */
+  RINGBUS_PEER_GONE = 3 /* nobody reads the socket any longer */
 };
 
 /* The name ("EACCES") and the sentence of a negative result; "UNKNOWN" and a general sentence outside the
@@ -109,6 +111,13 @@ int ringbus_peer_credentials(int fd, struct ringbus_peer *peer, const char **fai
  * position and flags with the first, and while it is open the peer sees no hang-up.
  */
 int ringbus_duplicate(int fd, int *duplicate, const char **failed_call);
+
+/*
+ * Hands up to `length` bytes to a stream socket without waiting, whatever the mode of the descriptor, and
+ * without a signal. `*sent` is what the socket took: less than `length`, or 0, when it is full. With
+ * RINGBUS_PEER_GONE nothing was taken; what the peer had sent before it went can still be read.
+ */
+int ringbus_send(int fd, const void *bytes, size_t length, size_t *sent, const char **failed_call);
 
 /*
  * Whether other processes of this user may attach a debugger to this one, read its memory through /proc and

@@ -200,6 +200,30 @@ static void test_peer_credentials(void) {
   close(accepted);
 }
 
+static void test_send(void) {
+  int pair[2];
+  size_t sent = 0, total = 0;
+  const char *failed_call = "";
+  static char block[65536];
+  EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  EXPECT(ringbus_send(pair[0], "four", 4, &sent, &failed_call) == 0 && sent == 4);
+  char text[8];
+  EXPECT(read(pair[1], text, sizeof text) == 4 && memcmp(text, "four", 4) == 0);
+  /* A blocking descriptor that is full takes nothing, and does not wait. */
+  do {
+    EXPECT(ringbus_send(pair[0], block, sizeof block, &sent, &failed_call) == 0);
+    total += sent;
+  } while (sent > 0);
+  EXPECT(total > 0);
+  EXPECT(write(pair[1], "last", 4) == 4);
+  close(pair[1]);
+  EXPECT(ringbus_send(pair[0], "four", 4, &sent, &failed_call) == RINGBUS_PEER_GONE && sent == 0);
+  EXPECT(read(pair[0], text, sizeof text) == 4 && memcmp(text, "last", 4) == 0);
+  close(pair[0]);
+  EXPECT(ringbus_send(pair[0], "four", 4, &sent, &failed_call) == RINGBUS_EBADF);
+  EXPECT(strcmp(failed_call, "send") == 0);
+}
+
 static void test_duplicate(void) {
   int pair[2], duplicate;
   EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
@@ -237,6 +261,7 @@ int main(int count, char **arguments) {
   test_a_file_without_a_name_is_no_lock();
   test_release_reports_a_bad_descriptor();
   test_peer_credentials();
+  test_send();
   test_duplicate();
   test_set_dumpable();
   return 0;
