@@ -78,18 +78,24 @@ export const TOPIC_BYTES_MAX = 255
 /** A topic or pattern has at most this many tokens. [TOPIC-1] */
 export const TOPIC_TOKENS_MAX = 16
 
-/** A body of a control frame and the headers of a message are each at most this long: both are read whole. */
+/**
+ * A body of a control frame and the headers of a message are each at most this long: both are read whole,
+ * and 64 KiB is what one read brings at most. [WIRE-1.6] [WIRE-3.4]
+ */
 export const CONTROL_BYTES_MAX = 65_536
 export const HEADERS_BYTES_MAX = 65_536
 
 /** Bytes of a ring descriptor, the payload of a frame with the RING flag. [RING-1] */
 export const RING_DESCRIPTOR_BYTES = 32
 
-/** Aliases that a client may bind, unless WELCOME says otherwise: 8 KiB of pointers per busy connection. */
+/** Aliases that a client may bind, unless WELCOME says otherwise: 8 KiB of pointers per busy connection. [TOPIC-6] */
 export const ALIASES_DEFAULT = 1024
 
-/** The largest inline payload, unless WELCOME says otherwise. */
+/** The largest inline payload, unless WELCOME says otherwise. [WIRE-1.6] */
 export const PAYLOAD_BYTES_MAX_DEFAULT = 64 * 1024 * 1024
+
+/** No broker may offer more: beyond it the length of a frame would leave 32-bit arithmetic. [WIRE-1.6] */
+export const PAYLOAD_BYTES_CEILING = 1024 * 1024 * 1024
 
 /** Credit that a requester of a stream grants with the request itself. [REQUEST-5] */
 export const STREAM_WINDOW_BYTES = 256 * 1024
@@ -97,5 +103,5 @@ export const STREAM_WINDOW_BYTES = 256 * 1024
 /** No balance of credit may pass this bound: a grant above it is a fault of the client. [CREDIT-4] */
 export const CREDIT_BYTES_MAX = 1024 * 1024 * 1024
 
-/** A handler count that one service may announce. More never helps one event loop. */
+/** A handler count that one service may announce. More never helps one event loop. [REQUEST-3] */
 export const CONCURRENCY_MAX = 65_536

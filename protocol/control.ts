@@ -1,7 +1,7 @@
 import { CONTROL_BYTES_MAX, HEADER_BYTES, Kind } from './constants.js'
 import { RingbusError } from './errors.js'
 import { kindName } from './frame.js'
-import { packValue, unpackValue } from './msgpack.js'
+import { isMap, packValue, unpackValue } from './msgpack.js'
 
 /*
  * The bodies of control frames: per kind the fields of its msgpack map. A `?` marks a field that may be
@@ -52,8 +52,28 @@ type OptionalFields<Fields> = {
 /** The body of a control frame of this kind. */
 export type Body<K extends BodyKind> = RequiredFields<(typeof BODIES)[K]> & OptionalFields<(typeof BODIES)[K]>
 
-export function encodeBody<K extends BodyKind>(_kind: K, body: Body<K>): Buffer {
-  return packValue(body)
+/** Messages of errors are for people: nobody reads more of one that is too long to be sent. [ERR-5] */
+const MESSAGE_UNITS_KEPT = 1024
+
+/**
+ * Encodes the body of a control frame. An error that is longer than a peer accepts is cut; any other body of
+ * that length throws ENCODE_FAILED. [WIRE-1.6]
+ */
+export function encodeBody<K extends BodyKind>(kind: K, body: Body<K>): Buffer {
+  const bytes = packValue(body)
+  if (bytes.length <= CONTROL_BYTES_MAX) return bytes
+  if (kind === Kind.ERROR || kind === Kind.FAILURE) {
+    const error = body as Body<typeof Kind.ERROR>
+    return packValue({
+      ...error,
+      message: `${error.message.slice(0, MESSAGE_UNITS_KEPT)}…`,
+      details: undefined,
+    })
+  }
+  throw new RingbusError(
+    'ENCODE_FAILED',
+    `The body of ${kindName(kind)} has ${bytes.length} bytes, the limit is ${CONTROL_BYTES_MAX}`,
+  )
 }
 
 /** Decodes and checks the body of a control frame; throws BAD_FRAME, which names the field at fault. */
@@ -84,14 +104,14 @@ function unpackMap(kind: BodyKind, bytes: Buffer): Record<string, unknown> {
   } catch (cause) {
     throw badBody(kind, 'has a body that is no msgpack', cause)
   }
-  if (!isOfType('map', value)) throw badBody(kind, 'has a body that is no map')
-  return value as Record<string, unknown>
+  if (!isMap(value)) throw badBody(kind, 'has a body that is no map')
+  return value
 }
 
 function isOfType(type: FieldType, value: unknown): boolean {
   switch (type) {
     case 'string':
-      return typeof value === 'string' && value.length <= CONTROL_BYTES_MAX
+      return typeof value === 'string'
     case 'uint':
       return Number.isSafeInteger(value) && (value as number) >= 0
     case 'bool':
@@ -101,9 +121,7 @@ function isOfType(type: FieldType, value: unknown): boolean {
     case 'list':
       return Array.isArray(value)
     case 'map':
-      return (
-        typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
-      )
+      return isMap(value)
   }
 }
 

@@ -1,6 +1,16 @@
-import { CONTROL_BYTES_MAX, HEADER_BYTES, HEADERS_BYTES_MAX } from './constants.js'
-import type { ErrorCode } from './errors.js'
-import { headerFault, KIND_RULES, kindName, Offset, optionsFault, paddedLength, readU32 } from './frame.js'
+import { Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
+import { type ErrorCode, RingbusError } from './errors.js'
+import {
+  frameBytesMax,
+  frameLayout,
+  headerFault,
+  KIND_RULES,
+  kindName,
+  Offset,
+  optionsFault,
+  paddedLength,
+  readU32,
+} from './frame.js'
 
 /** Why a stream cannot be read on. The kind and id name the frame at fault, as an ERROR frame repeats them. */
 export interface FrameFault {
@@ -13,15 +23,16 @@ export interface FrameFault {
 /** Takes the frames of one stream, in order. */
 export interface FrameSink {
   /**
-   * One whole, well-formed frame: `length` bytes from `start`, not counting its padding. The bytes belong
-   * to the sink, which may write into them and keep them. A fault that it returns ends the stream.
+   * One whole, well-formed frame: `length` bytes from `start`, not counting its padding. The sink may write
+   * into the bytes; how long they last is what the pusher of chunks says. A fault that it returns ends the
+   * stream.
    */
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined
 }
 
 export interface FrameDecoderOptions {
   readonly from: 'client' | 'broker'
-  /** The largest payload accepted, in bytes. */
+  /** The largest payload accepted, in bytes; at most PAYLOAD_BYTES_CEILING. */
   readonly payloadBytesMax: number
 }
 
@@ -31,12 +42,12 @@ export interface FrameDecoderOptions {
  *
  *   between ──(a chunk ends within a header)──> header ──(16 bytes are there)──> body ──(complete)──> between
  *
- * A header is checked as soon as it is complete, so that no fault waits for bytes that never come.
+ * A header is checked as soon as it is complete, so that no fault waits for bytes that never come. [WIRE-1.7]
  */
 export class FrameDecoder {
   readonly #sink: FrameSink
   readonly #fromClient: boolean
-  readonly #options: FrameDecoderOptions
+  readonly #payloadBytesMax: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
@@ -44,13 +55,23 @@ export class FrameDecoder {
   #length = 0
   #filled = 0
 
-  constructor(sink: FrameSink, options: FrameDecoderOptions) {
+  constructor(sink: FrameSink, { from, payloadBytesMax }: FrameDecoderOptions) {
+    if (
+      !Number.isInteger(payloadBytesMax) ||
+      payloadBytesMax < 0 ||
+      payloadBytesMax > PAYLOAD_BYTES_CEILING
+    ) {
+      throw new RingbusError(
+        'INVALID_ARGUMENT',
+        `Expected \`payloadBytesMax\` to be an integer from 0 to ${PAYLOAD_BYTES_CEILING}, got ${payloadBytesMax}`,
+      )
+    }
     this.#sink = sink
-    this.#fromClient = options.from === 'client'
-    this.#options = options
+    this.#fromClient = from === 'client'
+    this.#payloadBytesMax = payloadBytesMax
   }
 
-  /** Bytes held of a frame that is not complete. */
+  /** Bytes held of a frame that is not complete. The rest of its memory is reserved, but not touched yet. */
   get partialBytes(): number {
     return this.#filled
   }
@@ -66,6 +87,7 @@ export class FrameDecoder {
       else result = this.#fillBody(chunk, offset)
       if (typeof result !== 'number') {
         this.#state = 'failed'
+        this.#filled = 0
         return result
       }
       offset = result
@@ -131,10 +153,21 @@ export class FrameDecoder {
 
   #deliver(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     if (bytes[start + Offset.FLAGS] !== 0) {
-      const fault = optionsFault(bytes, start, length, HEADERS_BYTES_MAX)
-      if (fault !== undefined) return this.#fault('BAD_FRAME', fault, bytes, start)
+      const fault = this.#checkOptions(bytes, start, length)
+      if (fault !== undefined) return fault
     }
     return this.#sink.frame(bytes, start, length)
+  }
+
+  #checkOptions(bytes: Buffer, start: number, length: number): FrameFault | undefined {
+    const fault = optionsFault(bytes, start, length)
+    if (fault !== undefined) return this.#fault('BAD_FRAME', fault, bytes, start)
+    // Without headers the header alone has told how long the payload is.
+    if (!(bytes[start + Offset.FLAGS]! & Flag.HEADERS)) return undefined
+    const payloadBytes = start + length - frameLayout(bytes, start).payloadStart
+    if (payloadBytes <= this.#payloadBytesMax) return undefined
+    const message = `a payload of ${payloadBytes} bytes, the limit is ${this.#payloadBytesMax}`
+    return this.#fault('MESSAGE_TOO_LARGE', message, bytes, start)
   }
 
   #checkHeader(bytes: Buffer, start: number, length: number): FrameFault | undefined {
@@ -148,18 +181,13 @@ export class FrameDecoder {
     if (length < HEADER_BYTES) {
       return this.#fault('BAD_FRAME', `its length is ${length}, less than a header`, bytes, start)
     }
-    const bytesMax = rule.message ? this.#options.payloadBytesMax + HEADERS_BYTES_MAX : CONTROL_BYTES_MAX
-    if (length > HEADER_BYTES + bytesMax) {
-      const code = rule.message ? 'MESSAGE_TOO_LARGE' : 'BAD_FRAME'
-      return this.#fault(
-        code,
-        `${rule.name} of ${length} bytes, the limit is ${HEADER_BYTES + bytesMax}`,
-        bytes,
-        start,
-      )
-    }
     const fault = headerFault(bytes, start, rule)
-    return fault === undefined ? undefined : this.#fault('BAD_FRAME', fault, bytes, start)
+    if (fault !== undefined) return this.#fault('BAD_FRAME', fault, bytes, start)
+    const bytesMax = frameBytesMax(rule, bytes[start + Offset.FLAGS]!, this.#payloadBytesMax)
+    if (length <= bytesMax) return undefined
+    const code = rule.message ? 'MESSAGE_TOO_LARGE' : 'BAD_FRAME'
+    const message = `${rule.name} of ${length} bytes, the limit is ${bytesMax}`
+    return this.#fault(code, message, bytes, start)
   }
 
   #fault(code: ErrorCode, message: string, bytes: Buffer, start: number): FrameFault {

@@ -137,7 +137,9 @@ export class FrameWriter {
     const bytes = batch.subarray(0, this.#used)
     this.#used = 0
     this.#batch = undefined
-    if (this.#sink.write(bytes) && batch.length === BATCH_BYTES) this.#batch = batch
+    const free = this.#sink.write(bytes)
+    // The sink may have written frames of its own meanwhile, which lie in a batch that must stay.
+    if (free && this.#batch === undefined && batch.length === BATCH_BYTES) this.#batch = batch
   }
 
   /** Forgets what no flush has handed over: the connection that it was meant for is gone. */
@@ -147,7 +149,10 @@ export class FrameWriter {
 
   #reserve(bytes: number): Buffer {
     if (this.#batch !== undefined && this.#used + bytes > this.#batch.length) this.flush()
-    this.#batch ??= Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, bytes))
+    // A control frame with the longest body needs more than a batch that is kept from before.
+    if (this.#batch === undefined || this.#batch.length < bytes) {
+      this.#batch = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, bytes))
+    }
     return this.#batch
   }
 

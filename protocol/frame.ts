@@ -1,9 +1,11 @@
 import { endianness } from 'node:os'
 import {
+  CONTROL_BYTES_MAX,
   ENCODING_MAX,
   Flag,
   FRAME_ALIGNMENT,
   HEADER_BYTES,
+  HEADERS_BYTES_MAX,
   Kind,
   PRIORITY_MAX,
   RING_DESCRIPTOR_BYTES,
@@ -28,7 +30,7 @@ if (endianness() !== 'LE') {
   )
 }
 
-/** Bytes that a frame of this length takes in the stream, padding included. [WIRE-1.2] */
+/** Bytes that a frame of this length, below 2^31 - 4, takes in the stream, padding included. [WIRE-1.2] */
 export function paddedLength(length: number): number {
   return (length + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT
 }
@@ -161,21 +163,23 @@ export function frameLayout(bytes: Uint8Array, start: number): FrameLayout {
   return { expiryNs, sentAtNs, headersStart, headersEnd, payloadStart: headersEnd }
 }
 
-/** Says what is wrong with the bytes after the header, given the kind's rule, or returns undefined. */
-export function optionsFault(
-  bytes: Uint8Array,
-  start: number,
-  length: number,
-  headersBytesMax: number,
-): string | undefined {
+/** Bytes of the longest frame that its kind, its flags and the largest payload permit. [WIRE-1.6] */
+export function frameBytesMax(rule: KindRule, flags: number, payloadBytesMax: number): number {
+  if (!rule.message) return HEADER_BYTES + CONTROL_BYTES_MAX
+  const headersBytesMax = flags & Flag.HEADERS ? 4 + HEADERS_BYTES_MAX : 0
+  return HEADER_BYTES + fixedOptionBytes(flags) + headersBytesMax + payloadBytesMax
+}
+
+/** Says what is wrong with the bytes between the header and the payload, or returns undefined. [WIRE-3.1] */
+export function optionsFault(bytes: Uint8Array, start: number, length: number): string | undefined {
   const flags = bytes[start + Offset.FLAGS]!
   let used = HEADER_BYTES + fixedOptionBytes(flags)
   if (used > length) return 'the frame ends within its options'
   if (flags & Flag.HEADERS) {
     if (used + 4 > length) return 'the frame ends within its options'
     const headersBytes = readU32(bytes, start + used)
-    if (headersBytes > headersBytesMax)
-      return `its headers have ${headersBytes} bytes, the limit is ${headersBytesMax}`
+    if (headersBytes > HEADERS_BYTES_MAX)
+      return `its headers have ${headersBytes} bytes, the limit is ${HEADERS_BYTES_MAX}`
     used += 4 + headersBytes
     if (used > length) return 'its headers reach beyond its end'
   }

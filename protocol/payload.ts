@@ -1,6 +1,6 @@
-import { Encoding, type Encoding as EncodingCode } from './constants.js'
+import { Encoding, type Encoding as EncodingCode, HEADERS_BYTES_MAX } from './constants.js'
 import { RingbusError } from './errors.js'
-import { packValue, unpackValue } from './msgpack.js'
+import { isMap, packValue, unpackValue } from './msgpack.js'
 
 /** Names of the encodings, as the public API and the tools spell them. */
 export type EncodingName = 'bytes' | 'utf8' | 'msgpack' | 'json' | 'array'
@@ -14,6 +14,7 @@ type Scalars = Record<string, unknown>
 
 export type TypedArray =
   | Int8Array
+  | Uint8Array
   | Uint8ClampedArray
   | Int16Array
   | Uint16Array
@@ -27,6 +28,7 @@ export type TypedArray =
 /** The element types of an array payload, by the name that travels. [PAYLOAD-5] */
 const ARRAY_TYPES = {
   int8: Int8Array,
+  uint8: Uint8Array,
   'uint8-clamped': Uint8ClampedArray,
   int16: Int16Array,
   uint16: Uint16Array,
@@ -64,7 +66,7 @@ export interface EncodeOptions {
 
 /** Encodes what a user publishes: by `options.encoding`, else by its type. Throws ENCODE_FAILED. [PAYLOAD-2] */
 export function encodePayload(data: unknown, options: EncodeOptions = {}): EncodedPayload {
-  const encoding = options.encoding ?? naturalEncoding(data)
+  const encoding = options.encoding ?? naturalEncoding(data, options.shape !== undefined)
   if (encoding === 'array') return encodeArray(data, options)
   if (options.shape !== undefined) throw new RingbusError('ENCODE_FAILED', 'Only a typed array has a shape')
   const headers = options.headers === undefined ? undefined : encodeHeaders(options.headers, {})
@@ -81,9 +83,10 @@ export function encodePayload(data: unknown, options: EncodeOptions = {}): Encod
   }
 }
 
-function naturalEncoding(data: unknown): EncodingName {
+function naturalEncoding(data: unknown, shaped: boolean): EncodingName {
   if (typeof data === 'string') return 'utf8'
-  if (data instanceof Uint8Array || data instanceof ArrayBuffer) return 'bytes'
+  if (data instanceof Uint8Array && !shaped) return 'bytes'
+  if (data instanceof ArrayBuffer) return 'bytes'
   if (ArrayBuffer.isView(data) && !(data instanceof DataView)) return 'array'
   return 'msgpack'
 }
@@ -137,12 +140,22 @@ function shapeFault(shape: readonly unknown[], elements: number): string | undef
   return product === elements ? undefined : `it covers ${product} elements, the array has ${elements}`
 }
 
+/** [WIRE-3.4] [WIRE-3.5] */
 function encodeHeaders(headers: Headers, own: Scalars): Buffer {
-  for (const name of Object.keys(headers)) {
+  for (const [name, value] of Object.entries(headers)) {
     if (name.startsWith('$'))
       throw new RingbusError('ENCODE_FAILED', `The header "${name}" belongs to the protocol`)
+    if (typeof value === 'object' && value !== null)
+      throw new RingbusError('ENCODE_FAILED', `The header "${name}" is no string, number, boolean or null`)
   }
-  return packValue({ ...own, ...headers })
+  const bytes = packValue({ ...own, ...headers })
+  if (bytes.length > HEADERS_BYTES_MAX) {
+    throw new RingbusError(
+      'ENCODE_FAILED',
+      `The headers have ${bytes.length} bytes, the limit is ${HEADERS_BYTES_MAX}`,
+    )
+  }
+  return bytes
 }
 
 /** Headers as the user sees them, without the protocol's own. */
@@ -157,10 +170,8 @@ export function visibleHeaders(headers: Scalars): Headers {
 /** Decodes the headers of a message; throws DECODE_FAILED when they are no map. [WIRE-3.4] */
 export function decodeHeaders(bytes: Uint8Array): Scalars {
   const headers = unpackValue(bytes)
-  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
-    throw new RingbusError('DECODE_FAILED', 'The headers are no map')
-  }
-  return headers as Scalars
+  if (!isMap(headers)) throw new RingbusError('DECODE_FAILED', 'The headers are no map')
+  return headers
 }
 
 /**
