@@ -1,0 +1,4 @@
+/** Nanoseconds of CLOCK_MONOTONIC, which all processes share: the start in one and the end in another compare. */
+export function nowNs(): number {
+  return Number(process.hrtime.bigint())
+}

@@ -1,0 +1,89 @@
+import { answerCommands } from '../child.js'
+import { makePayloads } from '../payload.js'
+import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
+
+/** Exact percentiles of one series, in microseconds. */
+export interface Percentiles {
+  readonly p50Us: number
+  readonly p99Us: number
+  readonly p999Us: number
+}
+
+export interface SeriesOrder {
+  readonly payloadBytes: number
+  readonly warmupCount: number
+  readonly count: number
+}
+
+export interface LatencyCommands {
+  connect(order: { peer: PeerName; address: string }): Promise<void>
+  /** One message at a time, there and back: each way is one value. */
+  pingPong(order: SeriesOrder): Promise<Percentiles>
+  /** One request at a time. */
+  request(order: SeriesOrder): Promise<Percentiles>
+}
+
+let near: Connection
+let far: Connection
+
+/** Times in milliseconds, as performance.now() counts them, of which the first are left out. */
+function percentiles(timesMs: Float64Array, warmupCount: number): Percentiles {
+  const sorted = timesMs.subarray(warmupCount).slice().sort()
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]! * 1000
+  return { p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
+}
+
+/** Sends payload after payload, each as the one before has arrived, in turn from one end and the other. */
+function playPingPong(timesMs: Float64Array, payload: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let played = 0
+    let sentAtMs = 0
+    function send(from: Connection, topic: string): void {
+      payload.writeUInt32LE(played, 0)
+      sentAtMs = performance.now()
+      from.publish(topic, payload)
+    }
+    function receive(received: Uint8Array, answer: () => void): void {
+      const arrivedAtMs = performance.now()
+      if (Buffer.compare(received, payload) !== 0) return reject(new Error('A payload arrived damaged'))
+      timesMs[played] = arrivedAtMs - sentAtMs
+      played += 1
+      if (played === timesMs.length) resolve()
+      else answer()
+    }
+    far.subscribe('bench.ping', (received) => receive(received, () => send(far, 'bench.pong')))
+    near.subscribe('bench.pong', (received) => receive(received, () => send(near, 'bench.ping')))
+    Promise.all([near.flush(), far.flush()]).then(() => send(near, 'bench.ping'), reject)
+  })
+}
+
+const commands: LatencyCommands = {
+  async connect({ peer, address }) {
+    const loaded = await loadPeer(peer)
+    near = await loaded.connect(address)
+    far = await loaded.connect(address)
+  },
+
+  async pingPong({ payloadBytes, warmupCount, count }) {
+    const timesMs = new Float64Array(warmupCount + count)
+    await playPingPong(timesMs, makePayloads(1, payloadBytes)[0]!)
+    return percentiles(timesMs, warmupCount)
+  },
+
+  async request({ payloadBytes, warmupCount, count }) {
+    const timesMs = new Float64Array(warmupCount + count)
+    const payload = makePayloads(1, payloadBytes)[0]!
+    far.echo('bench.echo')
+    await far.flush()
+    for (let index = 0; index < timesMs.length; index++) {
+      payload.writeUInt32LE(index, 0)
+      const sentAtMs = performance.now()
+      const reply = await near.request('bench.echo', payload)
+      timesMs[index] = performance.now() - sentAtMs
+      if (Buffer.compare(reply, payload) !== 0) throw new Error('A reply arrived damaged')
+    }
+    return percentiles(timesMs, warmupCount)
+  },
+}
+
+answerCommands({ ...commands })

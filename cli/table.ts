@@ -1,0 +1,20 @@
+export type Cell = string | number
+
+/** Lines of a table with aligned columns: numbers to the right, text to the left. */
+export function tableLines(headings: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+  const widths = headings.map((heading, column) =>
+    Math.max(heading.length, ...rows.map((row) => String(row[column]).length)),
+  )
+  return [headings, ...rows].map((row) =>
+    row
+      .map((cell, column) => aligned(cell, column))
+      .join('  ')
+      .trimEnd(),
+  )
+
+  function aligned(cell: Cell, column: number): string {
+    const isNumber = rows.every((row) => typeof row[column] === 'number') && rows.length > 0
+    const text = String(cell)
+    return isNumber ? text.padStart(widths[column]!) : text.padEnd(widths[column]!)
+  }
+}

@@ -1,0 +1,228 @@
+import { patternFault, RingbusError } from '../protocol/index.js'
+import { asyncDispose, dispose } from './dispose.js'
+import type { ClientEvents } from './events.js'
+import type { Message } from './inbound/message.js'
+import {
+  type CloseOptions,
+  checkServeOptions,
+  checkSubscribeOptions,
+  type PublishOptions,
+  type RequestOptions,
+  type ServeOptions,
+  type SubscribeOptions,
+} from './options.js'
+import { Service } from './services/service.js'
+import { type ServiceHandler, ServiceMember } from './services/service-member.js'
+import type { Session } from './session.js'
+import { HandledSubscription, type MessageHandler } from './subscriptions/handled-subscription.js'
+import { IteratedSubscription } from './subscriptions/iterated-subscription.js'
+import { Subscription } from './subscriptions/subscription.js'
+import { checkFunction, checkOptions, timeoutMs } from './validate.js'
+
+/** Requests are mostly waiting: one service answers this many at a time unless it says otherwise. */
+const SERVICE_CONCURRENCY_DEFAULT = 16
+
+const CLOSE_TIMEOUT_DEFAULT_MS = 5000
+
+/**
+ * A connection to the broker, made by `connect`. It keeps the process alive until it is closed. Every method
+ * throws or rejects with a `RingbusError`: CLOSED after the client is closed, INVALID_ARGUMENT for an option
+ * that is not what it must be, and what is said with the method.
+ */
+export class RingbusClient implements Disposable, AsyncDisposable {
+  readonly #session: Session
+
+  /** @internal */
+  constructor(session: Session) {
+    this.#session = session
+  }
+
+  /**
+   * Publishes a message to everybody who subscribes to the topic now; when nobody does, it is gone. The data is
+   * taken before the call returns. While the connection is away, messages are kept for it.
+   *
+   * Returns false when more than 1 MiB waits to be sent: the message was taken, but wait for `ready` or the
+   * `drain` event before the next one. Throws BACKPRESSURE when more than 16 MiB wait, or as many bytes as
+   * `reconnect.bufferBytesMax` says while the connection is away; BAD_TOPIC, TOPIC_RESERVED, ENCODE_FAILED,
+   * MESSAGE_TOO_LARGE.
+   */
+  publish(topic: string, data?: unknown, options?: PublishOptions): boolean {
+    if (this.#session.isClosed) throw closedError()
+    return this.#session.publisher.publish(topic, data, options)
+  }
+
+  /** Resolves when the topic may be published again after `publish` returned false, and at once otherwise. */
+  async ready(topic: string): Promise<void> {
+    if (this.#session.isClosed) throw closedError()
+    await this.#session.publisher.ready(topic)
+  }
+
+  /**
+   * Resolves once the broker has routed everything that was published before. Rejects with DISCONNECTED when
+   * the connection was lost since the last flush, for then some of it may be lost.
+   */
+  async flush(): Promise<void> {
+    if (this.#session.isClosed) throw closedError()
+    await this.#session.publisher.flush(this.#session.barriers)
+  }
+
+  /**
+   * Subscribes to a topic or a pattern (`*` stands for one token, `>` at the end for one or more). Messages go
+   * to the handler, in order and one at a time unless `concurrency` says otherwise, the most urgent first; a
+   * handler that returns a promise is done when that settles. Without a handler, iterate over the subscription.
+   *
+   * A handler that fails is reported by the `error` event; the subscription goes on. Throws BAD_PATTERN.
+   */
+  subscribe<T = unknown>(pattern: string, handler: MessageHandler<T>): Subscription<T>
+  subscribe<T = unknown>(
+    pattern: string,
+    options?: SubscribeOptions,
+    handler?: MessageHandler<T>,
+  ): Subscription<T>
+  subscribe<T>(
+    pattern: string,
+    optionsOrHandler: SubscribeOptions | MessageHandler<T> = {},
+    lastHandler?: MessageHandler<T>,
+  ): Subscription<T> {
+    const [options, handler] =
+      typeof optionsOrHandler === 'function' ? [{}, optionsOrHandler] : [optionsOrHandler, lastHandler]
+    checkSubscribeOptions(options)
+    if (handler !== undefined) checkFunction('handler', handler)
+    this.#checkPattern(pattern)
+    const { budget, registry } = this.#session
+    const settings = { pattern, group: options.group, concurrency: options.concurrency ?? 1 }
+    const id = registry.nextId()
+    const member =
+      handler === undefined
+        ? new IteratedSubscription<T>(this.#session, budget, id, settings)
+        : new HandledSubscription<T>(this.#session, budget, id, settings, handler)
+    registry.add(member)
+    return new Subscription<T>(member)
+  }
+
+  /**
+   * Asks whoever serves the topic, and resolves with the reply. Rejects with NO_RESPONDERS at once when nobody
+   * serves it, RESPONDER_LOST when the responder dies, TIMEOUT (5 s by default), CANCELLED by the signal,
+   * DISCONNECTED when the connection is lost, HANDLER_ERROR with the message of an error in the handler, or the
+   * code of a RingbusError that the handler threw. A request made while the connection is away waits for it.
+   */
+  async request<Reply = unknown>(
+    topic: string,
+    data?: unknown,
+    options: RequestOptions = {},
+  ): Promise<Message<Reply>> {
+    if (this.#session.isClosed) throw closedError()
+    return (await this.#session.requester.request(topic, data, options)) as Message<Reply>
+  }
+
+  /**
+   * Asks for a stream of replies. The request is made at the first step of the iteration; the service is held
+   * back while 256 KiB are not fetched; `break` cancels it. Steps throw what `request` rejects with; `timeout`
+   * is the longest wait for a part.
+   */
+  requestStream<Reply = unknown>(
+    topic: string,
+    data?: unknown,
+    options: RequestOptions = {},
+  ): AsyncIterableIterator<Message<Reply>> {
+    if (this.#session.isClosed) throw closedError()
+    return this.#session.requester.requestStream(topic, data, options) as AsyncIterableIterator<
+      Message<Reply>
+    >
+  }
+
+  /**
+   * Answers requests to a topic or pattern. What the handler returns, or resolves to, is the reply; an async
+   * generator answers `requestStream`. An error goes to the requester. Services of the same topic share the
+   * requests, and each handles up to `concurrency` at a time, the most urgent first. Throws BAD_PATTERN.
+   */
+  serve<T = unknown, Reply = unknown>(
+    pattern: string,
+    handler: ServiceHandler<T, Reply>,
+    options: ServeOptions = {},
+  ): Service {
+    checkServeOptions(options)
+    checkFunction('handler', handler)
+    this.#checkPattern(pattern)
+    const { sender, calls, registry } = this.#session
+    const settings = { pattern, concurrency: options.concurrency ?? SERVICE_CONCURRENCY_DEFAULT }
+    const member = new ServiceMember(this.#session, sender, calls, registry.nextId(), settings, handler)
+    registry.add(member)
+    return new Service(member)
+  }
+
+  /** Listens to an event of the client. An `error` that nobody listens to becomes a warning of the process. */
+  on<Name extends keyof ClientEvents>(name: Name, listener: ClientEvents[Name]): this {
+    this.#session.events.on(name, listener)
+    return this
+  }
+
+  /** The same for one time. */
+  once<Name extends keyof ClientEvents>(name: Name, listener: ClientEvents[Name]): this {
+    this.#session.events.once(name, listener)
+    return this
+  }
+
+  off<Name extends keyof ClientEvents>(name: Name, listener: ClientEvents[Name]): this {
+    this.#session.events.off(name, listener)
+    return this
+  }
+
+  /** The name that `once` of node:events knows `off` by. */
+  removeListener<Name extends keyof ClientEvents>(name: Name, listener: ClientEvents[Name]): this {
+    return this.off(name, listener)
+  }
+
+  /** Whether there is a connection at the moment. */
+  get isConnected(): boolean {
+    return this.#session.outbox.isConnected
+  }
+
+  /** Resolves when the client is closed for good: with undefined if the program closed it, else with the reason. */
+  get closed(): Promise<RingbusError | undefined> {
+    return this.#session.closed
+  }
+
+  /** Ends every subscription after what the broker still has for it, lets handlers end, then closes as `close` does. */
+  async drain(options: CloseOptions = {}): Promise<void> {
+    await this.#close(options, true)
+  }
+
+  /**
+   * Stops services after the requests that they were given, waits for handlers that run and until the broker has
+   * routed what was published, then closes. Messages that wait for a handler are dropped. What takes longer than
+   * `timeout` is given up, with an `error` event.
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    await this.#close(options, false)
+  }
+
+  /** Closes at once. What waits to be sent or handled is lost; requests fail with CLOSED. */
+  destroy(): void {
+    this.#session.destroy()
+  }
+
+  [dispose](): void {
+    void this.close()
+  }
+
+  async [asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(options: CloseOptions, drain: boolean): Promise<void> {
+    checkOptions('the options of close', options, ['timeout'])
+    await this.#session.close(timeoutMs('timeout', options.timeout, CLOSE_TIMEOUT_DEFAULT_MS), drain)
+  }
+
+  #checkPattern(pattern: unknown): void {
+    if (!this.#session.isRunning) throw closedError()
+    const fault = typeof pattern === 'string' ? patternFault(pattern) : `it is of type ${typeof pattern}`
+    if (fault === undefined) return
+    throw new RingbusError('BAD_PATTERN', `${JSON.stringify(pattern)} is no pattern: ${fault}`)
+  }
+}
+
+function closedError(): RingbusError {
+  return new RingbusError('CLOSED', 'The client is closed')
+}

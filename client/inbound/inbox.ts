@@ -1,0 +1,180 @@
+import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import type { Consumer } from './consumer.js'
+import { ReadyConsumers } from './ready-consumers.js'
+import type { Run } from './run-queue.js'
+import { SliceClock } from './slice-clock.js'
+import type { TopicNames } from './topic-names.js'
+
+/**
+ * What has arrived and is not handled. A whole read is put in first, then handlers are started: the most urgent
+ * level first, in turn between the consumers of one level, in order within a consumer. So once a frame is here,
+ * no handler of a less urgent one starts before its own, unless its consumer is busy.
+ *
+ *   idle ──(a read, a freed slot)──> running ──(nothing to start)──> idle, or open while slots are taken
+ *   open: the slice goes on when a handler settles within this turn of the event loop; the next turn ends it
+ *   running ──(the slice is over)──> spent ──(next turn)──> running
+ */
+export class Inbox {
+  readonly #names: TopicNames
+  readonly #ready = new ReadyConsumers()
+  readonly #clock = new SliceClock()
+  #state: 'idle' | 'running' | 'open' | 'spent' = 'idle'
+  /** Slots that handlers have taken, of all consumers. */
+  #slotsTaken = 0
+  /** Whom the reads since the last slice have brought something. */
+  readonly #arrivedFor: Consumer[] = []
+  /** The last run of this read, which the next frame may lengthen. */
+  #lastRun: Run | undefined
+  #lastLevel = 0
+  #resumeQueued = false
+
+  constructor(names: TopicNames) {
+    this.#names = names
+  }
+
+  /** Takes a frame for a consumer; false when its topic has no name. Nothing starts before `readEnd`. */
+  append(consumer: Consumer, bytes: Buffer, start: number, length: number): boolean {
+    const level = bytes[start + Offset.PRIORITY]!
+    const topicId = readU32(bytes, start + Offset.TOPIC)
+    const end = start + paddedLength(length)
+    const last = this.#lastRun
+    if (
+      last !== undefined &&
+      last.end === start &&
+      last.bytes === bytes &&
+      last.topicId === topicId &&
+      this.#lastLevel === level
+    ) {
+      // Whatever else the broker might have said in between would lie in between.
+      last.end = end
+      return true
+    }
+    if (!consumer.takesFrames) {
+      consumer.discarded(length)
+      return true
+    }
+    const topic = this.#names.find(topicId)
+    if (topic === undefined) return false
+    const run: Run = { bytes, start, end, topicId, topic, epoch: consumer.epoch, next: undefined }
+    if (consumer.push(level, run)) this.#arrivedFor.push(consumer)
+    if (consumer.freeSlots > 0) this.#ready.add(consumer)
+    this.#lastRun = run
+    this.#lastLevel = level
+    return true
+  }
+
+  /** Everything of this read is in. */
+  readEnd(): void {
+    this.#lastRun = undefined
+    this.resume()
+  }
+
+  /** A handler goes on after its call has returned: it has a slot until `give`. */
+  take(consumer: Consumer): void {
+    consumer.freeSlots -= 1
+    this.#slotsTaken += 1
+  }
+
+  /** That handler is done; `resume` must follow. */
+  give(consumer: Consumer): void {
+    this.release()
+    this.widen(consumer)
+  }
+
+  /** What had a slot is done, and nobody waits to fill the slot again. */
+  release(): void {
+    this.#slotsTaken -= 1
+  }
+
+  /** One more frame may be handed to this consumer; `resume` or `resumeSoon` must follow. */
+  widen(consumer: Consumer): void {
+    consumer.freeSlots += 1
+    if (consumer.mask !== 0) this.#ready.add(consumer)
+    else consumer.emptied()
+  }
+
+  /** Forgets who is ready: every consumer has been cleared. */
+  clear(): void {
+    this.#ready.clear()
+  }
+
+  /** Goes on from a callback of a promise, where no code of the user is on the stack. */
+  resume(): void {
+    if (this.#state === 'running' || this.#state === 'spent') return
+    if (this.#state === 'idle') this.#clock.begin()
+    this.#run(this.#state === 'open')
+  }
+
+  /** Goes on in a microtask, for callers that may have code of the user on the stack. */
+  resumeSoon(): void {
+    if (this.#resumeQueued || this.#ready.isEmpty) return
+    this.#resumeQueued = true
+    queueMicrotask(this.#resumeTurn)
+  }
+
+  readonly #resumeTurn = (): void => {
+    this.#resumeQueued = false
+    this.resume()
+  }
+
+  #run(turnQueued: boolean): void {
+    this.#state = 'running'
+    let over = false
+    while (!over && !this.#ready.isEmpty) over = this.#serveNext()
+    this.#settleArrived()
+    if (over) this.#state = 'spent'
+    else this.#state = this.#slotsTaken > 0 || turnQueued ? 'open' : 'idle'
+    if (this.#state === 'idle' || turnQueued) return
+    // A turn that begins in the middle of reading comes round to reading in the turn after next.
+    setImmediate(over ? this.#skipTurn : this.#nextTurn)
+  }
+
+  readonly #skipTurn = (): void => {
+    setImmediate(this.#nextTurn)
+  }
+
+  readonly #nextTurn = (): void => {
+    const wasSpent = this.#state === 'spent'
+    this.#state = 'idle'
+    if (wasSpent) this.resume()
+  }
+
+  /** Serves whose turn it is; true when the slice is over. */
+  #serveNext(): boolean {
+    const ready = this.#ready
+    const level = ready.topLevel
+    const consumer = ready.shift(level)
+    if (consumer.freeSlots === 0 || (consumer.mask & (1 << level)) === 0) return false
+    // Alone in its round, it is served without leaving it, as long as nobody more urgent turns up.
+    const handlersMax = ready.isEmptyAt(level) ? this.#clock.untilLook : 1
+    const handlers = this.#serve(consumer, level, handlersMax)
+    if (consumer.mask === 0) consumer.emptied()
+    else if (consumer.freeSlots > 0) ready.add(consumer)
+    return this.#clock.ran(handlers)
+  }
+
+  #serve(consumer: Consumer, level: number, handlersMax: number): number {
+    let handlers = 0
+    do {
+      const run = consumer.head(level)
+      const start = run.start
+      const length = readU32(run.bytes, start)
+      run.start = start + paddedLength(length)
+      if (run.start >= run.end) consumer.shift(level)
+      consumer.start(run, start, length)
+      handlers += 1
+    } while (
+      handlers < handlersMax &&
+      consumer.freeSlots > 0 &&
+      (consumer.mask & (1 << level)) !== 0 &&
+      !this.#ready.isMoreUrgentThan(level)
+    )
+    return handlers
+  }
+
+  /** What this slice has left of the reads before it stays for a while: it moves to memory of its own. */
+  #settleArrived(): void {
+    for (const consumer of this.#arrivedFor) consumer.settleArrived()
+    this.#arrivedFor.length = 0
+  }
+}

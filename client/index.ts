@@ -1,0 +1,21 @@
+export { type EncodingName, type ErrorCode, type Headers, RingbusError } from '../protocol/index.js'
+export type { RingbusClient } from './client.js'
+export { connect } from './connect.js'
+export { type Check, type DiagnoseOptions, diagnose } from './diagnose.js'
+export type { ClientEvents } from './events.js'
+export type { Message } from './inbound/message.js'
+export type {
+  CloseOptions,
+  ConnectOptions,
+  PayloadOptions,
+  PublishOptions,
+  ReconnectOptions,
+  RequestOptions,
+  ServeOptions,
+  SubscribeOptions,
+} from './options.js'
+export type { Request } from './services/request.js'
+export type { Service } from './services/service.js'
+export type { ServiceHandler } from './services/service-member.js'
+export type { MessageHandler } from './subscriptions/handled-subscription.js'
+export type { Subscription } from './subscriptions/subscription.js'

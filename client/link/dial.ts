@@ -1,0 +1,61 @@
+import { createConnection, type Socket } from 'node:net'
+import { RingbusError, type SocketPath } from '../../protocol/index.js'
+import { type OnWelcome, shakeHands } from './handshake.js'
+import { checkDirectory, checkPeer, type Trust } from './trust.js'
+
+export interface DialSettings {
+  readonly target: SocketPath
+  readonly trust: Trust
+  readonly name: string | undefined
+}
+
+/** Connects and opens the session. Throws NO_BROKER at once when nothing listens. */
+export async function dial(
+  settings: DialSettings,
+  onWelcome: OnWelcome,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { target, trust, name } = settings
+  signal?.throwIfAborted()
+  checkDirectory(target.path, trust)
+  const socket = await openSocket(target)
+  const abort = () => socket.destroy()
+  signal?.addEventListener('abort', abort)
+  try {
+    checkPeer(socket, target.path, trust)
+    signal?.throwIfAborted()
+    await shakeHands(socket, name, onWelcome)
+  } catch (error) {
+    socket.destroy()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+function openSocket(target: SocketPath): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    // With a mark of 1, every write that the system does not take at once is followed by a `drain`.
+    const options = { path: target.path, writableHighWaterMark: 1 }
+    const socket = createConnection(options)
+    const refuse = (error: NodeJS.ErrnoException) => reject(unreachable(target, error))
+    socket.once('error', refuse)
+    socket.once('connect', () => {
+      socket.off('error', refuse)
+      resolve(socket)
+    })
+  })
+}
+
+function unreachable({ path, rule }: SocketPath, cause: NodeJS.ErrnoException): RingbusError {
+  const message = `No broker at ${path} (chosen by ${rule}): ${reasonOf(cause)}`
+  return new RingbusError('NO_BROKER', message, { cause, details: { path, rule } })
+}
+
+function reasonOf(error: NodeJS.ErrnoException): string {
+  const remedy = 'start one with `ringbus broker`, or connect with `autostart: true`'
+  if (error.code === 'ENOENT') return `there is no socket; ${remedy}`
+  if (error.code === 'ECONNREFUSED') return `the socket is there, but nothing listens; ${remedy}`
+  if (error.code === 'EACCES') return 'this user may not open it; see the broker’s option for a group'
+  return error.message
+}

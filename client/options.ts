@@ -1,0 +1,155 @@
+import { CONCURRENCY_MAX, type EncodingName, type Headers } from '../protocol/index.js'
+import {
+  checkBoolean,
+  checkDelay,
+  checkOptions,
+  checkPositiveInteger,
+  checkSignal,
+  checkString,
+  checkUserNumber,
+} from './validate.js'
+
+/** How a client comes back after its connection was lost. Times are in milliseconds. */
+export interface ReconnectOptions {
+  /** Whether `connect` itself keeps trying while nothing listens. Default false: it rejects at once. */
+  readonly initial?: boolean | undefined
+  /** Bound of the first delay. The delay before attempt n is random up to `delayMin` · 2ⁿ. Default 50. */
+  readonly delayMin?: number | undefined
+  /** Bound that no delay passes. Default 2000. */
+  readonly delayMax?: number | undefined
+  /** Bytes of messages kept while the connection is away; `publish` throws BACKPRESSURE beyond. Default 16 MiB. */
+  readonly bufferBytesMax?: number | undefined
+}
+
+export interface ConnectOptions {
+  /** The broker's socket. Default: $RINGBUS_SOCKET, else ringbus/broker.sock in $XDG_RUNTIME_DIR, else /tmp/ringbus-<uid>/broker.sock. */
+  readonly path?: string | undefined
+  /** A name for people, shown by `ringbus status` and in the broker's log. Default: none. */
+  readonly name?: string | undefined
+  /** Start a broker when none listens. Default false. */
+  readonly autostart?: boolean | undefined
+  /** Whether and how to come back after a lost connection. Default true. */
+  readonly reconnect?: boolean | ReconnectOptions | undefined
+  /** Gives up connecting: `connect` rejects with CANCELLED. It has no effect afterwards. */
+  readonly signal?: AbortSignal | undefined
+  /** The number of a user whose broker is trusted, besides one's own and root's. Default: none. */
+  readonly brokerUid?: number | undefined
+}
+
+/** How a payload is encoded, beside its type. */
+export interface PayloadOptions {
+  /** 0 to 31, higher is more urgent. Default 0. */
+  readonly priority?: number | undefined
+  /** Small values beside the payload. */
+  readonly headers?: Headers | undefined
+  /** Default: by the type of the data. Buffer, Uint8Array: bytes; string: utf8; typed array: array; else msgpack. */
+  readonly encoding?: EncodingName | undefined
+  /** The shape of a typed array. Default: one dimension. */
+  readonly shape?: readonly number[] | undefined
+}
+
+export interface PublishOptions extends PayloadOptions {
+  /** Milliseconds after which nobody handles the message any more. Default: it does not expire. */
+  readonly ttl?: number | undefined
+}
+
+export interface SubscribeOptions {
+  /** Share the messages with the other subscriptions of this group and pattern: each goes to one of them. */
+  readonly group?: string | undefined
+  /** Handlers that run at a time. Default 1: in order, one after another. Iterators take one at a time anyway. */
+  readonly concurrency?: number | undefined
+}
+
+export interface RequestOptions extends PayloadOptions {
+  /** Milliseconds to wait, for the reply or for the next part of a stream; 0 and Infinity wait for ever. Default 5000. */
+  readonly timeout?: number | undefined
+  /** Cancels the request, which fails with CANCELLED; the service is told. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ServeOptions {
+  /** Requests handled at a time; the broker holds what comes beyond. Default 16. */
+  readonly concurrency?: number | undefined
+}
+
+export interface CloseOptions {
+  /** Milliseconds to wait for handlers and for what is still to be sent; 0 and Infinity wait for ever. Default 5000. */
+  readonly timeout?: number | undefined
+}
+
+export interface ReconnectSettings {
+  readonly enabled: boolean
+  readonly initial: boolean
+  readonly delayMinMs: number
+  readonly delayMaxMs: number
+  readonly bufferBytesMax: number
+}
+
+/** Many messages of a short absence, and bearable for a process that did not ask for it. */
+const BUFFER_BYTES_MAX_DEFAULT = 16 * 1024 * 1024
+
+const BUFFER_BYTES_CEILING = 2 ** 40
+
+const RECONNECT_DEFAULTS: ReconnectSettings = {
+  enabled: true,
+  initial: false,
+  delayMinMs: 50,
+  delayMaxMs: 2000,
+  bufferBytesMax: BUFFER_BYTES_MAX_DEFAULT,
+}
+
+export function checkConnectOptions(options: ConnectOptions): void {
+  checkOptions('the options of connect', options, [
+    'path',
+    'name',
+    'autostart',
+    'reconnect',
+    'signal',
+    'brokerUid',
+  ])
+  checkString('path', options.path)
+  checkString('name', options.name)
+  checkBoolean('autostart', options.autostart)
+  checkSignal(options.signal)
+  checkUserNumber('brokerUid', options.brokerUid)
+}
+
+export function reconnectSettings(option: ConnectOptions['reconnect']): ReconnectSettings {
+  if (option === undefined || option === true) return RECONNECT_DEFAULTS
+  if (option === false) return { ...RECONNECT_DEFAULTS, enabled: false }
+  checkOptions('reconnect', option, ['initial', 'delayMin', 'delayMax', 'bufferBytesMax'])
+  checkBoolean('reconnect.initial', option.initial)
+  checkDelay('reconnect.delayMin', option.delayMin)
+  checkDelay('reconnect.delayMax', option.delayMax)
+  checkPositiveInteger('reconnect.bufferBytesMax', option.bufferBytesMax, BUFFER_BYTES_CEILING)
+  return {
+    enabled: true,
+    initial: option.initial ?? RECONNECT_DEFAULTS.initial,
+    delayMinMs: option.delayMin ?? RECONNECT_DEFAULTS.delayMinMs,
+    delayMaxMs: option.delayMax ?? RECONNECT_DEFAULTS.delayMaxMs,
+    bufferBytesMax: option.bufferBytesMax ?? RECONNECT_DEFAULTS.bufferBytesMax,
+  }
+}
+
+export function checkSubscribeOptions(options: SubscribeOptions): void {
+  checkOptions('the options of subscribe', options, ['group', 'concurrency'])
+  checkString('group', options.group)
+  checkPositiveInteger('concurrency', options.concurrency, CONCURRENCY_MAX)
+}
+
+export function checkServeOptions(options: ServeOptions): void {
+  checkOptions('the options of serve', options, ['concurrency'])
+  checkPositiveInteger('concurrency', options.concurrency, CONCURRENCY_MAX)
+}
+
+export function checkRequestOptions(options: RequestOptions): void {
+  checkOptions('the options of request', options, [
+    'timeout',
+    'signal',
+    'priority',
+    'headers',
+    'encoding',
+    'shape',
+  ])
+  checkSignal(options.signal)
+}

@@ -1,0 +1,103 @@
+import { encodeBody, Flag, Kind, Offset, type RingbusError, readU32 } from '../../protocol/index.js'
+import type { Message } from '../inbound/message.js'
+import { checkRequestOptions, type RequestOptions } from '../options.js'
+import type { Outbox } from '../outbound/outbox.js'
+import type { Publisher } from '../outbound/publisher.js'
+import type { Sender } from '../outbound/sender.js'
+import { timeoutMs } from '../validate.js'
+import { cancelledError, type PendingRequest } from './pending-request.js'
+import { ReplyStream } from './reply-stream.js'
+import { SingleRequest } from './single-request.js'
+
+const TIMEOUT_DEFAULT_MS = 5000
+
+const ID_MAX = 0xffff_ffff
+
+/** Makes requests, and keeps the books of those that have not ended. */
+export class Requester {
+  readonly #outbox: Outbox
+  readonly #sender: Sender
+  readonly #publisher: Publisher
+  readonly #pending = new Map<number, PendingRequest>()
+  #lastId = 0
+
+  constructor(outbox: Outbox, sender: Sender, publisher: Publisher) {
+    this.#outbox = outbox
+    this.#sender = sender
+    this.#publisher = publisher
+  }
+
+  request(topic: string, data: unknown, options: RequestOptions): Promise<Message> {
+    return new Promise((resolve, reject) => {
+      checkRequestOptions(options)
+      const { signal } = options
+      const waitMs = timeoutMs('timeout', options.timeout, TIMEOUT_DEFAULT_MS)
+      if (signal?.aborted) throw cancelledError(topic, signal.reason)
+      const id = this.#send(topic, data, 0, options)
+      const settings = { topic, timeoutMs: waitMs, signal, cancel: () => this.#cancel(id) }
+      this.#pending.set(id, new SingleRequest(settings, resolve, reject))
+    })
+  }
+
+  requestStream(topic: string, data: unknown, options: RequestOptions): ReplyStream {
+    checkRequestOptions(options)
+    const waitMs = timeoutMs('timeout', options.timeout, TIMEOUT_DEFAULT_MS)
+    let id = 0
+    return new ReplyStream(
+      { topic, timeoutMs: waitMs, signal: options.signal },
+      {
+        start: (stream) => {
+          id = this.#send(topic, data, Flag.STREAM, options)
+          this.#pending.set(id, stream)
+        },
+        pull: (bytes) => this.#outbox.control(Kind.PULL, 0, id, encodeBody(Kind.PULL, { bytes })),
+        cancel: () => this.#cancel(id),
+      },
+    )
+  }
+
+  /** A REPLY frame: the final one, or a part. [REQUEST-5] */
+  replied(bytes: Buffer, start: number, length: number): void {
+    const id = readU32(bytes, start + Offset.ID)
+    const pending = this.#pending.get(id)
+    // The reply may have crossed the cancellation of its request.
+    if (pending === undefined) return
+    if (bytes[start + Offset.FLAGS]! & Flag.STREAM) {
+      pending.part(bytes, start, length)
+    } else {
+      this.#pending.delete(id)
+      pending.end(bytes, start, length)
+    }
+  }
+
+  failed(id: number, error: RingbusError): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    pending?.fail(error)
+  }
+
+  /** Fails everything under way: the connection is gone. */
+  failAll(error: RingbusError): void {
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const request of pending) request.fail(error)
+  }
+
+  #send(topic: string, data: unknown, flags: number, options: RequestOptions): number {
+    this.#publisher.checkRoom(topic)
+    const id = this.#nextId()
+    this.#sender.send(Kind.REQUEST, topic, id, flags, data, options)
+    return id
+  }
+
+  #cancel(id: number): void {
+    if (this.#pending.delete(id)) this.#outbox.control(Kind.CANCEL, 0, id)
+  }
+
+  /** Ids are not used again for long, since a late reply may still be under way to one that was cancelled. */
+  #nextId(): number {
+    do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1
+    while (this.#pending.has(this.#lastId))
+    return this.#lastId
+  }
+}

@@ -1,0 +1,18 @@
+import { Message } from '../inbound/message.js'
+import type { Cancellation } from './cancellation.js'
+
+/** A request: a message that waits for its answer. */
+export class Request<T = unknown> extends Message<T> {
+  readonly #cancellation: Cancellation
+
+  /** @internal */
+  constructor(frame: Buffer, start: number, length: number, topic: string, cancellation: Cancellation) {
+    super(frame, start, length, topic)
+    this.#cancellation = cancellation
+  }
+
+  /** Aborted when nobody waits for the answer any more: the requester cancelled, or the connection was lost. */
+  get signal(): AbortSignal {
+    return this.#cancellation.signal
+  }
+}

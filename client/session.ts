@@ -1,0 +1,203 @@
+import { Kind, RingbusError } from '../protocol/index.js'
+import { debug } from './debug.js'
+import { Deferred } from './deferred.js'
+import { Events } from './events.js'
+import { FrameRouter } from './frame-router.js'
+import { Inbox } from './inbound/inbox.js'
+import { TopicNames } from './inbound/topic-names.js'
+import { Connection, type ConnectionListener, type ConnectionSettings } from './link/connection.js'
+import type { Link } from './link/link.js'
+import type { Welcome } from './link/welcome.js'
+import type { Member, MemberContext } from './members/member.js'
+import { Registry } from './members/registry.js'
+import { Barriers } from './outbound/barriers.js'
+import { Outbox } from './outbound/outbox.js'
+import { Publisher } from './outbound/publisher.js'
+import { Sender } from './outbound/sender.js'
+import { Requester } from './requests/requester.js'
+import { Calls } from './services/calls.js'
+import { InboxBudget } from './subscriptions/inbox-budget.js'
+import { SubscriptionMember } from './subscriptions/subscription-member.js'
+import { finishedWithin } from './within.js'
+
+/** How a client ends: what it was told to close with, or the error that left it no way on. */
+type Ending = 'gracefully' | 'at once' | RingbusError
+
+/**
+ * The parts of one client, and what each is told when the connection comes and goes:
+ *
+ *   publish, request, answers → sender → outbox → link ⇄ broker
+ *   broker → link → frame router → inbox → subscriptions, services; or straight to requester and barriers
+ */
+export class Session implements ConnectionListener, MemberContext {
+  readonly events = new Events()
+  readonly outbox = new Outbox()
+  readonly sender = new Sender(this.outbox)
+  readonly barriers = new Barriers(this.outbox)
+  readonly registry = new Registry(this.outbox, this.barriers)
+  readonly calls = new Calls()
+  readonly budget = new InboxBudget()
+  readonly publisher: Publisher
+  readonly requester: Requester
+  readonly inbox: Inbox
+  readonly report = (error: RingbusError): void => this.events.reportError(error)
+  readonly #names = new TopicNames()
+  readonly #router: FrameRouter
+  readonly #connection: Connection
+  readonly #closed = new Deferred<RingbusError | undefined>()
+  #state: 'running' | 'closing' | 'closed' = 'running'
+  #closing: Promise<void> | undefined
+  /** Why the broker is about to close the connection, if it said so. */
+  #refusal: RingbusError | undefined
+  #hasBeenOpen = false
+
+  constructor(settings: ConnectionSettings) {
+    this.inbox = new Inbox(this.#names)
+    this.publisher = new Publisher(this.outbox, this.sender, settings.reconnect.bufferBytesMax, (topic) =>
+      this.events.emit('drain', topic),
+    )
+    this.requester = new Requester(this.outbox, this.sender, this.publisher)
+    this.#router = new FrameRouter({
+      names: this.#names,
+      inbox: this.inbox,
+      registry: this.registry,
+      requester: this.requester,
+      calls: this.calls,
+      barriers: this.barriers,
+      refused: (error, kind, id, fatal) => this.#refused(error, kind, id, fatal),
+    })
+    this.#connection = new Connection(settings, this.#router, this)
+  }
+
+  open(signal: AbortSignal | undefined): Promise<void> {
+    return this.#connection.open(signal)
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  /** Whether it takes new subscriptions and services. */
+  get isRunning(): boolean {
+    return this.#state === 'running'
+  }
+
+  get closed(): Promise<RingbusError | undefined> {
+    return this.#closed.promise
+  }
+
+  ended(member: Member): void {
+    this.registry.remove(member)
+  }
+
+  opened(link: Link, welcome: Welcome): void {
+    this.#refusal = undefined
+    this.sender.payloadBytesMax = welcome.payloadBytesMax
+    try {
+      this.outbox.connect(link, welcome.aliases, () => this.registry.enrolAll())
+    } catch (error) {
+      this.report(error as RingbusError)
+    }
+    if (this.#hasBeenOpen) this.events.emit('reconnect')
+    this.#hasBeenOpen = true
+  }
+
+  readEnd(): void {
+    this.inbox.readEnd()
+  }
+
+  drained(): void {
+    this.outbox.drained()
+    this.publisher.resume()
+  }
+
+  lost(cause: RingbusError): void {
+    const error = this.#refusal === undefined ? cause : refusedError(this.#refusal)
+    this.outbox.disconnect()
+    this.publisher.disconnected()
+    this.#names.clear()
+    this.#router.reset()
+    this.calls.abandonAll(error)
+    this.registry.connectionLost()
+    this.requester.failAll(error)
+    this.barriers.fail(error)
+    this.events.emit('disconnect', error)
+  }
+
+  /** The connection is beyond repair. */
+  connectionEnded(error: RingbusError): void {
+    this.#end(error)
+  }
+
+  /** Ends after the handlers that run, or with `drain` after what the broker still has for the subscriptions. */
+  close(timeoutMs: number, drain: boolean): Promise<void> {
+    if (this.#state === 'closed') return Promise.resolve()
+    this.#state = 'closing'
+    this.#closing ??= this.#close(timeoutMs, drain)
+    return this.#closing
+  }
+
+  destroy(): void {
+    this.#end('at once')
+  }
+
+  async #close(timeoutMs: number, drain: boolean): Promise<void> {
+    if (!(await finishedWithin(this.#windDown(drain), timeoutMs))) {
+      const message = `The client was closed after ${timeoutMs} ms, before everything was handled and sent`
+      this.report(new RingbusError('TIMEOUT', message, { details: { timeoutMs } }))
+    }
+    this.#end('gracefully')
+  }
+
+  /** Lets members end in their own way, then sees what was published out. */
+  async #windDown(drain: boolean): Promise<void> {
+    const members = this.registry.all()
+    for (const member of members) {
+      if (member instanceof SubscriptionMember && !drain) member.leave()
+      else member.drain()
+    }
+    await Promise.all(members.map((member) => this.#whenDone(member)))
+    if (!this.outbox.isConnected && this.outbox.waitingBytes === 0) return
+    await this.publisher.flush(this.barriers).catch(this.report)
+  }
+
+  async #whenDone(member: Member): Promise<void> {
+    await member.whenIdle()
+    if (member.state !== 'leaving') await member.whenEnded
+    await member.whenIdle()
+  }
+
+  #end(ending: Ending): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    const asked = ending === 'gracefully' || ending === 'at once'
+    const error = asked ? new RingbusError('CLOSED', 'The client was closed') : ending
+    if (ending === 'at once') this.#connection.destroy()
+    else this.#connection.end()
+    this.calls.abandonAll(error)
+    this.registry.close(error)
+    this.inbox.clear()
+    this.outbox.discard()
+    this.publisher.close(error)
+    this.requester.failAll(error)
+    this.barriers.fail(error)
+    const reason = asked ? undefined : error
+    this.#closed.resolve(reason)
+    this.events.emit('close', reason)
+  }
+
+  #refused(error: RingbusError, kind: number, id: number, fatal: boolean): void {
+    if (fatal) {
+      this.#refusal = error
+      return
+    }
+    const member = kind === Kind.SUBSCRIBE || kind === Kind.SERVE ? this.registry.find(id) : undefined
+    if (member !== undefined) member.refused(error)
+    else if (kind === Kind.UNSUBSCRIBE || kind === Kind.UNSERVE) debug('%s', error.message)
+    else this.report(error)
+  }
+}
+
+function refusedError(cause: RingbusError): RingbusError {
+  return new RingbusError('DISCONNECTED', `The broker ended the connection: ${cause.message}`, { cause })
+}

@@ -1,0 +1,64 @@
+import { Message } from '../inbound/message.js'
+import type { Run } from '../inbound/run-queue.js'
+import type { MemberContext } from '../members/member.js'
+import { isThenable } from '../thenable.js'
+import type { InboxBudget } from './inbox-budget.js'
+import { SubscriptionMember, type SubscriptionSettings } from './subscription-member.js'
+
+/** Handles one message; when it returns a promise, the message is handled once that has settled. */
+export type MessageHandler<T> = (message: Message<T>) => unknown
+
+/** A subscription whose messages go to a function. */
+export class HandledSubscription<T> extends SubscriptionMember {
+  readonly #handler: MessageHandler<T>
+  #busyHandlers = 0
+
+  constructor(
+    context: MemberContext,
+    budget: InboxBudget,
+    id: number,
+    settings: SubscriptionSettings,
+    handler: MessageHandler<T>,
+  ) {
+    super(context, budget, id, settings, settings.concurrency)
+    this.#handler = handler
+    this.credit.open()
+  }
+
+  protected override get isBusy(): boolean {
+    return this.#busyHandlers > 0
+  }
+
+  protected override handle(run: Run, start: number, length: number): void {
+    const message = new Message<T>(run.bytes, start, length, run.topic)
+    const epoch = run.epoch
+    try {
+      const result = this.#handler(message)
+      if (isThenable(result)) {
+        this.#await(result, message.topic, length, epoch)
+        return
+      }
+    } catch (error) {
+      this.failed(message.topic, error)
+    }
+    this.finish(length, epoch)
+  }
+
+  #await(result: PromiseLike<unknown>, topic: string, length: number, epoch: number): void {
+    const { inbox } = this.context
+    inbox.take(this)
+    this.#busyHandlers += 1
+    this.busyBytes += length
+    const done = () => {
+      this.#busyHandlers -= 1
+      this.busyBytes -= length
+      this.finish(length, epoch)
+      inbox.give(this)
+      inbox.resume()
+    }
+    result.then(done, (error: unknown) => {
+      this.failed(topic, error)
+      done()
+    })
+  }
+}
