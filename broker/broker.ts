@@ -30,6 +30,7 @@ export class Broker {
   #state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting'
   #idleTimer: NodeJS.Timeout | undefined
   #resolveClosed: () => void = () => {}
+  #onEmptied: () => void = () => {}
 
   private constructor(path: string, limits: Limits, log: Logger) {
     this.path = path
@@ -81,6 +82,7 @@ export class Broker {
     const unlinked = this.#listener!.close()
     await this.#drained()
     for (const session of this.#sessions) session.end()
+    await this.#emptied()
     await unlinked
     this.#state = 'stopped'
     this.#resolveClosed()
@@ -91,14 +93,7 @@ export class Broker {
   }
 
   #accept(socket: Socket, native: ReturnType<typeof loadNative>): void {
-    const { clientsMax } = this.#hub.limits
-    if (this.#sessions.size >= clientsMax || this.#state === 'stopping') {
-      const message = `The broker has ${this.#sessions.size} clients, as many as it may have`
-      socket.on('error', () => {})
-      socket.end(errorFrame('CLIENT_LIMIT', message, 0, 0, true))
-      socket.resume()
-      return
-    }
+    if (this.#sessions.size >= this.#hub.limits.clientsMax) return this.#turnAway(socket)
     clearTimeout(this.#idleTimer)
     const session = new Session(this.#hub, socket, {
       native,
@@ -108,8 +103,26 @@ export class Broker {
     this.#sessions.add(session)
   }
 
+  /** Says why there is no place, and reads on until the client has seen it and hung up, or for a while. */
+  #turnAway(socket: Socket): void {
+    const message = `The broker has ${this.#sessions.size} clients, as many as it may have`
+    const deadline = setTimeout(() => socket.destroy(), this.#hub.limits.refusedLingerMs)
+    socket.on('error', () => {}).on('close', () => clearTimeout(deadline))
+    socket.end(errorFrame('CLIENT_LIMIT', message, 0, 0, true))
+    socket.resume()
+  }
+
+  /** Every session ends: by its client's hang-up, or by its deadline for that. */
+  async #emptied(): Promise<void> {
+    if (this.#sessions.size === 0) return
+    await new Promise<void>((resolve) => {
+      this.#onEmptied = resolve
+    })
+  }
+
   #sessionClosed(session: Session): void {
     this.#sessions.delete(session)
+    if (this.#sessions.size === 0) this.#onEmptied()
     this.#watchIdle()
   }
 

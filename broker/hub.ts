@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { ErrorCode } from '../protocol/index.js'
+import { type ErrorCode, isReserved } from '../protocol/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
@@ -87,6 +87,8 @@ export class Hub implements FlushList {
 
   /** A client is gone, or refused: everything that it held is given back, and whoever waits for it is told. */
   leave(peer: Peer, code: ErrorCode | undefined): void {
+    // None of its services is free for what another of them leaves behind.
+    for (const service of peer.services()) service.retired = true
     for (const consumer of peer.consumers.values()) {
       if (consumer instanceof Service) this.requests.lose(consumer)
       else this.#dropSubscription(consumer)
@@ -118,6 +120,8 @@ export class Hub implements FlushList {
 
   #slow(subscription: Subscription): void {
     const { owner } = subscription
+    // The event itself might be what is dropped next, and so on without end.
+    if (isReserved(subscription.pattern)) return
     this.events.publishOnce('$SYS.subscription.slow', subscription, () => ({
       client: owner.id,
       name: this.peers.get(owner.id)?.name ?? '',

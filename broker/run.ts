@@ -68,6 +68,11 @@ function hardenProcess(): void {
   loadNative()?.setDumpable(false)
 }
 
+/** A setting that is left open must not hide that of the file. */
+function definedOf(settings: BrokerSettings): BrokerSettings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
+}
+
 function readSettings({ configPath, settings = {} }: RunOptions): BrokerSettings {
   if (configPath === undefined) return settings
   let text: string
@@ -77,7 +82,7 @@ function readSettings({ configPath, settings = {} }: RunOptions): BrokerSettings
     throw new RingbusError('CONFIG_INVALID', `The configuration file ${configPath} cannot be read`, { cause })
   }
   try {
-    return { ...(JSON.parse(text) as BrokerSettings), ...settings }
+    return { ...(JSON.parse(text) as BrokerSettings), ...definedOf(settings) }
   } catch (cause) {
     throw new RingbusError(
       'CONFIG_INVALID',

@@ -170,18 +170,18 @@ export class Session implements ConnectionListener, MemberContext {
   #end(ending: Ending): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    const asked = ending === 'gracefully' || ending === 'at once'
-    const error = asked ? new RingbusError('CLOSED', 'The client was closed') : ending
+    const wished = ending === 'gracefully' || ending === 'at once'
+    const error = wished ? new RingbusError('CLOSED', 'The client was closed') : ending
     if (ending === 'at once') this.#connection.destroy()
     else this.#connection.end()
     this.calls.abandonAll(error)
-    this.registry.close(error)
+    this.registry.close(error, wished)
     this.inbox.clear()
     this.outbox.discard()
     this.publisher.close(error)
     this.requester.failAll(error)
     this.barriers.fail(error)
-    const reason = asked ? undefined : error
+    const reason = wished ? undefined : error
     this.#closed.resolve(reason)
     this.events.emit('close', reason)
   }

@@ -16,6 +16,12 @@ const WRITE_BYTES = 64 * 1024
 /** Writes that one client gets in a row while others wait; after them it queues up again. */
 const WRITES_IN_A_ROW_MAX = 16
 
+/**
+ * What one read chunk may gather for a client before it is sent. A chunk can bring out far more than itself, by
+ * overlapping subscriptions or by questions to $SYS, and what the socket does not take must queue under limits.
+ */
+const GATHER_BYTES_MAX = 1024 * 1024
+
 /** Answers to control frames that a client has not read. Past this it floods, or does not read at all. */
 const UNREAD_CONTROL_BYTES_MAX = 64 * 1024
 
@@ -39,7 +45,8 @@ export interface OutboxEvents {
  * and leave by priority.
  *
  *   open ──(the socket keeps bytes back)──> congested ──(it took them)──> open
- *   either ──(end, discard)──> ended
+ *   either ──(more is unread than may be)──> overflowed: nothing is added any more
+ *   any ──(end, discard)──> ended
  */
 export class Outbox {
   /** Replies and failures for this client's requests: they need no credit. [CREDIT-5] */
@@ -50,7 +57,7 @@ export class Outbox {
   readonly #events: OutboxEvents
   readonly #outboxBytesMax: number
   readonly #gather: Gather
-  #state: 'open' | 'congested' | 'ended' = 'open'
+  #state: 'open' | 'congested' | 'overflowed' | 'ended' = 'open'
   #ready: ReadyLanes | undefined
   #controls: Buffer[] = []
   #controlBytes = 0
@@ -95,18 +102,19 @@ export class Outbox {
 
   /** Whether a frame for this lane would leave at once. */
   passes(lane: Lane): boolean {
-    return this.#state === 'open' && lane.credit > 0 && lane.queuedMessages === 0
+    return this.#state === 'open' && lane.credit > 0 && lane.queuedMessages === 0 && !this.#hasReady
+  }
+
+  /** Something queued is about to leave, and may be more urgent than what comes now. [ORDER-3] */
+  get #hasReady(): boolean {
+    return this.#ready !== undefined && !this.#ready.isEmpty
   }
 
   /** Sends a frame of a lane that passes. `topic` is undefined for replies, which carry no topic. */
   sendNow(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): void {
-    lane.credit -= length
-    lane.inFlight += 1
-    this.messagesSent += 1
-    if (this.#current !== lane && lane.id !== 0) this.#turnTo(lane)
-    if (topic !== undefined) this.#ensureNamed(topic)
-    this.#gather.add(bytes, start, start + paddedLength(length))
-    this.#list()
+    this.#append(lane, topic, bytes, start, length)
+    if (this.#gather.byteLength < GATHER_BYTES_MAX) this.#list()
+    else if (!this.#gather.flush()) this.#state = 'congested'
   }
 
   /** Keeps a copy of a frame until it may leave. The caller has checked the lane's limits. */
@@ -118,22 +126,28 @@ export class Outbox {
 
   /** Sends a reply or failure at once, or keeps it; a client that reads nothing is let go. */
   reply(level: number, bytes: Buffer, start: number, length: number): void {
-    if (this.#state === 'ended') return
+    if (this.#state === 'overflowed' || this.#state === 'ended') return
     if (this.passes(this.replies)) return this.sendNow(this.replies, undefined, bytes, start, length)
     this.enqueue(this.replies, level, bytes, start, length)
-    if (this.replies.queuedBytes > this.#outboxBytesMax) this.#events.overflowed('OUTBOX_OVERFLOW')
+    if (this.replies.queuedBytes > this.#outboxBytesMax) this.#overflow('OUTBOX_OVERFLOW')
   }
 
-  /** Sends a control frame ahead of everything that is queued. */
+  /** Sends the answer to a control frame ahead of everything that is queued. */
   control(frame: Buffer): void {
-    if (this.#state === 'ended') return
-    if (this.#state === 'open') {
-      this.#gather.add(frame, 0, frame.length)
-      return this.#list()
-    }
-    this.#controls.push(frame)
-    this.#controlBytes += frame.length
-    if (this.#controlBytes > UNREAD_CONTROL_BYTES_MAX) this.#events.overflowed('CONTROL_OVERFLOW')
+    if (this.#state === 'congested') this.#controlBytes += frame.length
+    this.notify(frame)
+    if (this.#controlBytes > UNREAD_CONTROL_BYTES_MAX) this.#overflow('CONTROL_OVERFLOW')
+  }
+
+  /**
+   * The same for what other clients did to its requests, one frame or two for each: that they do not count as
+   * unread keeps a requester from having its responder let go.
+   */
+  notify(frame: Buffer): void {
+    if (this.#state === 'congested') this.#controls.push(frame)
+    if (this.#state !== 'open') return
+    this.#gather.add(frame, 0, frame.length)
+    this.#list()
   }
 
   /** The lane has credit and a backlog: it takes part in the rounds again. */
@@ -180,6 +194,12 @@ export class Outbox {
     this.replies.backlog?.clear()
   }
 
+  #overflow(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
+    if (this.#state === 'overflowed' || this.#state === 'ended') return
+    this.#state = 'overflowed'
+    this.#events.overflowed(code)
+  }
+
   #writable(): void {
     if (this.#state !== 'congested') return
     this.#state = 'open'
@@ -188,6 +208,15 @@ export class Outbox {
     this.#controlBytes = 0
     this.flush()
     if (this.#state === 'open') this.#events.writable()
+  }
+
+  #append(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): void {
+    lane.credit -= length
+    lane.inFlight += 1
+    this.messagesSent += 1
+    if (this.#current !== lane && lane.id !== 0) this.#turnTo(lane)
+    if (topic !== undefined) this.#ensureNamed(topic)
+    this.#gather.add(bytes, start, start + paddedLength(length))
   }
 
   #list(): void {
@@ -237,7 +266,8 @@ export class Outbox {
       const bytes = queue.headBytes
       const start = queue.headStart
       const length = queue.headLength
-      if (hasExpired(bytes, start)) {
+      // A reply never expires: its requester waits for it. [WIRE-3.2]
+      if (lane !== this.replies && hasExpired(bytes, start)) {
         lane.expired += 1
       } else {
         const topicId = readU32(bytes, start + Offset.TOPIC)
@@ -250,7 +280,7 @@ export class Outbox {
 
   #sendQueued(lane: Lane, topicId: number, bytes: Buffer, start: number, length: number): void {
     const topic = lane.id === 0 ? undefined : this.#topics.topicOf(topicId)
-    this.sendNow(lane, topic, bytes, start, length)
+    this.#append(lane, topic, bytes, start, length)
   }
 }
 

@@ -22,6 +22,7 @@ interface Slot {
 export class TopicIds {
   readonly #slots: (Slot | undefined)[] = [undefined]
   #hand = FIRST_ID
+  #pinned = 0
   #bindings = 0
 
   /** Binds an id to a topic that has none. */
@@ -39,28 +40,33 @@ export class TopicIds {
 
   /** Keeps an id bound as long as a queued frame carries it. Frames without a topic carry no id to keep. */
   pin(id: number): void {
-    if (id !== NO_ID) this.#slots[id]!.pins += 1
+    if (id === NO_ID) return
+    const slot = this.#slots[id]!
+    if (slot.pins === 0) this.#pinned += 1
+    slot.pins += 1
   }
 
   unpin(id: number): void {
-    if (id !== NO_ID) this.#slots[id]!.pins -= 1
+    if (id === NO_ID) return
+    const slot = this.#slots[id]!
+    slot.pins -= 1
+    if (slot.pins === 0) this.#pinned -= 1
   }
 
   #freeId(): number {
-    if (this.#slots.length <= IDS_KEPT) return this.#slots.length
-    // One round clears every mark of use, so that a second one finds whatever is not pinned.
-    for (let steps = this.#slots.length * 2; steps > 0; steps--) {
+    // Pinned ids do not count, or the hand would go far for each of the few that are not.
+    if (this.#slots.length <= IDS_KEPT + this.#pinned) return this.#slots.length
+    // More than IDS_KEPT are not pinned. One round clears every mark of use, so that a second one finds one.
+    for (;;) {
       const id = this.#hand
       this.#hand = id + 1 < this.#slots.length ? id + 1 : FIRST_ID
-      const slot = this.#slots[id]!
-      if (slot.pins > 0) continue
-      if (slot.topic.used) {
-        slot.topic.used = false
-        continue
+      const { topic, pins } = this.#slots[id]!
+      if (pins > 0) continue
+      if (!topic.used) {
+        topic.unbind()
+        return id
       }
-      slot.topic.unbind()
-      return id
+      topic.used = false
     }
-    return this.#slots.length
   }
 }

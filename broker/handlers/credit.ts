@@ -22,7 +22,7 @@ export const onCredit: Handler = (_hub, peer, bytes, start, length) => {
   }
   subscription.inFlight -= messages + expired
   subscription.handled += messages
-  subscription.expired += expired
+  subscription.expiredAtClient += expired
   subscription.credit += granted
   if (subscription.credit > 0 && subscription.queuedMessages > 0) peer.outbox.resume(subscription)
 }

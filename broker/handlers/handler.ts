@@ -9,7 +9,7 @@ import type { Route } from '../routing/route.js'
  */
 export type Handler = (hub: Hub, peer: Peer, bytes: Buffer, start: number, length: number) => void
 
-/** The route behind the alias of a frame. [SUB-6] */
+/** The route behind the alias of a frame. [TOPIC-7] */
 export function routeOf(peer: Peer, bytes: Buffer, start: number): Route {
   const alias = readU32(bytes, start + Offset.TOPIC)
   const route = peer.aliases[alias]

@@ -31,7 +31,8 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   peer.name = (hello.name ?? '').slice(0, NAME_LENGTH_MAX)
   peer.claimedPid = hello.pid ?? 0
   peer.state = 'open'
-  const { payloadBytesMax, aliasesMax, subscriptionsMax, servicesMax, requestsMax } = hub.limits
+  const { payloadBytesMax, aliasesMax } = peer
+  const { subscriptionsMax, servicesMax, requestsMax } = hub.limits
   const body = encodeBody(Kind.WELCOME, {
     clientId: peer.id,
     brokerVersion: BROKER_VERSION,

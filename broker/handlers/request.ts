@@ -2,7 +2,7 @@ import { type ErrorCode, Flag, frameLayout, Offset, STREAM_WINDOW_BYTES } from '
 import { answerSystemRequest } from '../system/answers.js'
 import { type Handler, idOf, routeOf, violation } from './handler.js'
 
-/** Gives a request to a responder, or keeps it for one. [REQUEST-2] [REQUEST-3] */
+/** Gives a request to a responder, or keeps it for one. [REQUEST-1] [REQUEST-2] [REQUEST-3] */
 export const onRequest: Handler = (hub, peer, bytes, start, length) => {
   const route = routeOf(peer, bytes, start)
   const requestId = idOf(bytes, start)
@@ -16,7 +16,8 @@ export const onRequest: Handler = (hub, peer, bytes, start, length) => {
     return fail('FEATURE_UNSUPPORTED', 'This broker moves no payloads by ring')
   if (route.reserved) {
     const payload = bytes.subarray(frameLayout(bytes, start).payloadStart, start + length)
-    return answerSystemRequest(hub, { peer, requestId, priority, topic: route.name, payload })
+    const streams = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
+    return answerSystemRequest(hub, { peer, requestId, priority, topic: route.name, streams, payload })
   }
   if (peer.requests.size >= hub.limits.requestsMax) {
     return fail(

@@ -2,11 +2,13 @@ import { CONCURRENCY_MAX, decodeBody, isReserved, Kind, patternFault } from '../
 import { Service } from '../requests/service.js'
 import { type Handler, idOf, violation } from './handler.js'
 
-/** Adds a responder. Acceptance is silent; a refusal names the id. [REQUEST-1] */
+/** Adds a responder. Acceptance is silent; a refusal names the id. [REQUEST-3] */
 export const onServe: Handler = (hub, peer, bytes, start, length) => {
   const id = idOf(bytes, start)
   const { pattern, concurrency } = decodeBody(Kind.SERVE, bytes, start, length)
-  if (id === 0 || peer.consumers.has(id)) throw violation('ID_IN_USE', `Id ${id} is taken`)
+  if (id === 0 || peer.consumers.has(id)) {
+    return peer.refuse('ID_IN_USE', `Id ${id} is taken`, Kind.SERVE, id)
+  }
   if (concurrency < 1 || concurrency > CONCURRENCY_MAX) {
     throw violation(
       'BAD_FRAME',

@@ -6,7 +6,9 @@ import { type Handler, idOf, violation } from './handler.js'
 export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   const id = idOf(bytes, start)
   const { pattern, group, window } = decodeBody(Kind.SUBSCRIBE, bytes, start, length)
-  if (id === 0 || peer.consumers.has(id)) throw violation('ID_IN_USE', `Id ${id} is taken`)
+  if (id === 0 || peer.consumers.has(id)) {
+    return peer.refuse('ID_IN_USE', `Id ${id} is taken`, Kind.SUBSCRIBE, id)
+  }
   if (window > CREDIT_BYTES_MAX)
     throw violation('CREDIT_EXCEEDED', `A window of ${window} bytes is too large`)
   const fault = patternFault(pattern)

@@ -1,14 +1,11 @@
 import { decodeName, Offset, readU32, topicFault } from '../../protocol/index.js'
 import { type Handler, violation } from './handler.js'
 
-/** Binds an alias, in place of what it stood for. [SUB-6] */
+/** Binds an alias, in place of what it stood for. [TOPIC-6] */
 export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   const alias = readU32(bytes, start + Offset.TOPIC)
-  if (alias >= hub.limits.aliasesMax) {
-    throw violation(
-      'ALIAS_OUT_OF_RANGE',
-      `Alias ${alias} is beyond the ${hub.limits.aliasesMax} that there are`,
-    )
+  if (alias >= peer.aliasesMax) {
+    throw violation('ALIAS_OUT_OF_RANGE', `Alias ${alias} is beyond the ${peer.aliasesMax} that there are`)
   }
   const topic = decodeName(bytes, start, length)
   const fault = topicFault(topic)

@@ -1,15 +1,15 @@
 import { controlFrame, decodeBody, encodeBody, Kind } from '../../protocol/index.js'
 import type { Peer } from '../peers/peer.js'
 import { Subscription } from '../routing/subscription.js'
-import { type Handler, idOf, violation } from './handler.js'
+import { type Handler, idOf } from './handler.js'
 
-/** Ends a subscription; DRAINED follows its last frame. [SUB-7] */
+/** Ends a subscription; DRAINED follows its last frame. [SUB-8] [SUB-9] */
 export const onUnsubscribe: Handler = (hub, peer, bytes, start, length) => {
   const id = idOf(bytes, start)
   const { drain } = decodeBody(Kind.UNSUBSCRIBE, bytes, start, length)
   const subscription = peer.consumers.get(id)
   if (!(subscription instanceof Subscription)) {
-    throw violation('ID_UNKNOWN', `Id ${id} is no subscription of this client`)
+    return peer.refuse('ID_UNKNOWN', `Id ${id} is no subscription of this client`, Kind.UNSUBSCRIBE, id)
   }
   if (drain === true && subscription.queuedMessages > 0) {
     if (subscription.isDraining) return
@@ -28,7 +28,7 @@ function finish(peer: Peer, subscription: Subscription): void {
   peer.consumers.delete(subscription.id)
   peer.subscriptionCount -= 1
   peer.outbox.forget(subscription)
-  const { matched, dropped } = subscription
-  const body = encodeBody(Kind.DRAINED, { matched, dropped })
+  const { matched, dropped, expired } = subscription
+  const body = encodeBody(Kind.DRAINED, { matched, dropped: dropped + expired })
   peer.outbox.control(controlFrame(Kind.DRAINED, 0, subscription.id, body))
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { RingbusError } from '../../protocol/index.js'
@@ -41,7 +42,7 @@ export class Listener {
     try {
       removeStaleSocket(path)
       const server = createServer({ pauseOnConnect: true }, options.accept)
-      await listen(server, path)
+      await listen(server, path, log)
       return new Listener(server, releaseLock)
     } catch (error) {
       releaseLock()
@@ -91,20 +92,18 @@ function removeStaleSocket(path: string): void {
   unlinkSync(path)
 }
 
-async function listen(server: Server, path: string): Promise<void> {
+async function listen(server: Server, path: string, log: Logger): Promise<void> {
   const previous = narrowUmask()
   try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen({ path, backlog: BACKLOG }, () => {
-        server.off('error', reject)
-        resolve()
-      })
-    })
+    // Binds before it returns, though it says so later.
+    server.listen({ path, backlog: BACKLOG })
   } finally {
     if (previous !== undefined) process.umask(previous)
   }
+  await once(server, 'listening')
   chmodSync(path, SOCKET_MODE)
+  // A connection that the kernel could not hand over costs that client its connection, not all of them the broker.
+  server.on('error', (error) => log.error({ path, error: error.message }, 'a connection was not accepted'))
 }
 
 /** The socket must never be open to others, not even between bind and chmod. Worker threads have no umask. */

@@ -33,6 +33,8 @@ export class Session implements FrameSink {
   readonly #channel: Channel
   readonly #decoder: FrameDecoder
   #deadline: NodeJS.Timeout | undefined
+  /** Set once the client is to be let go because it does not read. */
+  #overflow: FrameFault | undefined
 
   constructor(hub: Hub, socket: Socket, options: SessionOptions) {
     this.#hub = hub
@@ -47,15 +49,14 @@ export class Session implements FrameSink {
       hub.topics,
       hub,
       {
-        // Not at once: the outbox is in the middle of a delivery, and so may be routing.
-        overflowed: (code) => queueMicrotask(() => this.#overflowed(code)),
+        overflowed: (code) => this.#overflowed(code),
         writable: () => this.#writable(),
       },
       hub.limits.outboxBytesMax,
     )
-    this.peer = new Peer(hub.nextPeerId(), outbox, credentials)
-    this.#decoder = new FrameDecoder(this, { from: 'client', payloadBytesMax: hub.limits.payloadBytesMax })
-    const { handshakeTimeoutMs } = hub.limits
+    const { handshakeTimeoutMs, payloadBytesMax, aliasesMax } = hub.limits
+    this.peer = new Peer(hub.nextPeerId(), outbox, { credentials, payloadBytesMax, aliasesMax })
+    this.#decoder = new FrameDecoder(this, { from: 'client', payloadBytesMax })
     this.#deadline = setTimeout(() => {
       this.refuse({
         code: 'HANDSHAKE_TIMEOUT',
@@ -67,6 +68,8 @@ export class Session implements FrameSink {
   }
 
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
+    // The rest of the chunk would only bring out more of what the client does not read.
+    if (this.#overflow !== undefined) return this.#overflow
     try {
       dispatch(this.#hub, this.peer, bytes, start, length)
       return undefined
@@ -93,12 +96,11 @@ export class Session implements FrameSink {
 
   /** Ends the session from the broker's side: what is gathered leaves, then the stream ends. */
   end(): void {
-    this.peer.outbox.end()
+    const { peer } = this
+    if (peer.state !== 'refused') this.#hub.leave(peer, undefined)
+    peer.state = 'refused'
+    peer.outbox.end()
     this.#rearm(this.#hub.limits.refusedLingerMs, () => this.#channel.destroy())
-  }
-
-  destroy(): void {
-    this.#channel.destroy()
   }
 
   #data(chunk: Buffer): void {
@@ -120,6 +122,8 @@ export class Session implements FrameSink {
     if (peer.state !== 'refused') this.#hub.leave(peer, undefined)
     peer.state = 'gone'
     peer.outbox.discard()
+    // What it leaves unread would otherwise keep the socket open for as long as it likes.
+    this.#channel.destroy()
     this.#hub.flush()
     this.#options.closed(this)
   }
@@ -127,11 +131,14 @@ export class Session implements FrameSink {
   #overflowed(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
     const what = code === 'CONTROL_OVERFLOW' ? 'answers' : 'replies'
     const message = `The client leaves ${this.peer.outbox.unreadBytes} bytes of ${what} unread`
-    this.refuse({ code, message, kind: 0, id: 0 })
+    const fault: FrameFault = { code, message, kind: 0, id: 0 }
+    this.#overflow = fault
+    // Not at once: the outbox is in the middle of a delivery, and so may be routing.
+    queueMicrotask(() => this.refuse(fault))
   }
 
   #writable(): void {
-    for (const service of this.peer.services()) this.#hub.requests.refill(service)
+    this.#hub.requests.resume(this.peer, [...this.peer.services(), ...this.peer.retiringServices])
     this.#hub.flush()
   }
 

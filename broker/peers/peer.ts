@@ -11,11 +11,18 @@ export interface Credentials {
   readonly gid: number
 }
 
+/** What stands for a client from the moment of its connection. */
+export interface PeerTerms {
+  readonly credentials: Credentials | undefined
+  readonly payloadBytesMax: number
+  readonly aliasesMax: number
+}
+
 /**
  * One client:
  *
  *   greeting ──(HELLO)──> open ──(hang-up)──> gone
- *   greeting, open ──(a fault of its own)──> refused ──(hang-up or deadline)──> gone
+ *   greeting, open ──(a fault of its own, or the broker stops)──> refused ──(hang-up or deadline)──> gone
  *
  * An idle client must cost little, so every table is made when first needed.
  */
@@ -23,6 +30,9 @@ export class Peer implements Owner {
   readonly id: number
   readonly outbox: Outbox
   readonly credentials: Credentials | undefined
+  /** What WELCOME told the client; it may rely on that, whatever a reload makes of the limits. [WIRE-2.4] */
+  readonly payloadBytesMax: number
+  readonly aliasesMax: number
   readonly connectedAtMs = Date.now()
   state: 'greeting' | 'open' | 'refused' | 'gone' = 'greeting'
   name = ''
@@ -39,17 +49,19 @@ export class Peer implements Owner {
   subscriptionCount = 0
   serviceCount = 0
 
-  constructor(id: number, outbox: Outbox, credentials: Credentials | undefined) {
+  constructor(id: number, outbox: Outbox, terms: PeerTerms) {
     this.id = id
     this.outbox = outbox
-    this.credentials = credentials
+    this.credentials = terms.credentials
+    this.payloadBytesMax = terms.payloadBytesMax
+    this.aliasesMax = terms.aliasesMax
   }
 
   get pid(): number {
     return this.credentials?.pid || this.claimedPid
   }
 
-  /** Subscriptions and services by id: they share one space, for DELIVER names either. [SUB-1] */
+  /** Subscriptions and services by id: they share one space, for DELIVER names either. [SUB-3] */
   get consumers(): Map<number, Subscription | Service> {
     this.#consumers ??= new Map()
     return this.#consumers
@@ -99,7 +111,10 @@ export class Peer implements Owner {
 
 const NO_ALIASES: (Route | undefined)[] = []
 
-/** An ERROR frame about the frame of this kind and id. [ERR-1] */
+/** Characters of an error's message that are sent: it may quote what the client sent, which may be long. */
+const MESSAGE_LENGTH_MAX = 1024
+
+/** An ERROR frame about the frame of this kind and id. [WIRE-2.6] */
 export function errorFrame(
   code: ErrorCode,
   message: string,
@@ -107,5 +122,10 @@ export function errorFrame(
   id: number,
   fatal: boolean,
 ): Buffer {
-  return controlFrame(Kind.ERROR, kind, id, encodeBody(Kind.ERROR, { code, message, fatal }))
+  return controlFrame(
+    Kind.ERROR,
+    kind,
+    id,
+    encodeBody(Kind.ERROR, { code, message: message.slice(0, MESSAGE_LENGTH_MAX), fatal }),
+  )
 }

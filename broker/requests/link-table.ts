@@ -5,7 +5,7 @@ const SLOT_BITS = 20
 const SLOTS_MAX = 1 << SLOT_BITS
 const GENERATIONS = 1 << (32 - SLOT_BITS)
 
-export type NewLink = Omit<Link, 'id' | 'state' | 'service' | 'line'>
+export type NewLink = Omit<Link, 'id' | 'state' | 'service' | 'line' | 'pullDueBytes'>
 
 /** The requests that are on their way, by the ids under which responders know them. */
 export class LinkTable {
@@ -25,7 +25,14 @@ export class LinkTable {
     const generation = ((this.#generations[slot] ?? 0) + 1) % GENERATIONS
     this.#generations[slot] = generation
     const id = ((generation << SLOT_BITS) | slot) >>> 0
-    const link: Link = { ...spec, id, state: 'held', service: undefined, line: undefined }
+    const link: Link = {
+      ...spec,
+      id,
+      pullDueBytes: 0,
+      state: 'held',
+      service: undefined,
+      line: undefined,
+    }
     this.#slots[slot] = link
     this.#size += 1
     return link

@@ -9,6 +9,7 @@ import {
   paddedLength,
   writeU32,
 } from '../../protocol/index.js'
+import { NO_ID } from '../egress/wire-topic.js'
 import type { Route } from '../routing/route.js'
 import type { Router } from '../routing/router.js'
 import type { Owner } from '../routing/subscription.js'
@@ -112,17 +113,14 @@ export class RequestRouter {
   reply(responder: Owner, id: number, bytes: Buffer, start: number, length: number): ErrorCode | undefined {
     const link = this.#givenTo(responder, id)
     if (link === undefined) return undefined
+    if (bytes[start + Offset.FLAGS]! & Flag.RING) return 'FEATURE_UNSUPPORTED'
     const isPart = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
     if (isPart) {
       if (!link.streams) return 'BAD_FRAME'
       if (link.streamCredit <= 0) return 'CREDIT_EXCEEDED'
       link.streamCredit -= length
     }
-    if (link.state === 'given') {
-      writeU32(bytes, start + Offset.ID, link.requestId)
-      bytes[start + Offset.PRIORITY] = link.priority
-      link.requester.outbox.reply(link.priority, bytes, start, length)
-    }
+    if (link.state === 'given') this.#passOn(link, bytes, start, length)
     if (!isPart) this.#finish(link)
     return undefined
   }
@@ -131,10 +129,7 @@ export class RequestRouter {
   fail(responder: Owner, id: number, bytes: Buffer, start: number, length: number): void {
     const link = this.#givenTo(responder, id)
     if (link === undefined) return
-    if (link.state === 'given') {
-      writeU32(bytes, start + Offset.ID, link.requestId)
-      link.requester.outbox.reply(link.priority, bytes, start, length)
-    }
+    if (link.state === 'given') this.#passOn(link, bytes, start, length)
     this.#finish(link)
   }
 
@@ -145,16 +140,24 @@ export class RequestRouter {
       this.#links.close(link)
     } else if (link.state === 'given') {
       link.state = 'orphaned'
-      link.service!.owner.outbox.control(controlFrame(Kind.CANCEL, 0, link.id))
+      link.pullDueBytes = 0
+      link.service!.owner.outbox.notify(controlFrame(Kind.CANCEL, 0, link.id))
     }
   }
 
   /** The requester takes more of a stream. */
   pull(link: Link, bytes: number): void {
     link.streamCredit += bytes
-    if (link.state !== 'given') return
-    const body = encodeBody(Kind.PULL, { bytes })
-    link.service!.owner.outbox.control(controlFrame(Kind.PULL, 0, link.id, body))
+    link.pullDueBytes += bytes
+    if (link.state === 'given') this.#passPull(link)
+  }
+
+  /** The client reads again: it is told what its requesters have pulled meanwhile, and given what waits. */
+  resume(owner: Owner, services: Iterable<Service>): void {
+    for (const service of services) {
+      for (const link of service.links) this.#passPull(link)
+      if (owner.outbox.isOpen) this.refill(service)
+    }
   }
 
   /** The responder is gone: whoever waits for it learns so now. */
@@ -190,6 +193,14 @@ export class RequestRouter {
     const body = encodeBody(Kind.FAILURE, { code, message })
     const frame = controlFrame(Kind.FAILURE, 0, requestId, body)
     requester.outbox.reply(priority, frame, 0, HEADER_BYTES + body.length)
+  }
+
+  /** Sends what the responder wrote to the requester. It bears no topic, whatever stands in its field. [WIRE-1.8] */
+  #passOn(link: Link, bytes: Buffer, start: number, length: number): void {
+    writeU32(bytes, start + Offset.TOPIC, NO_ID)
+    writeU32(bytes, start + Offset.ID, link.requestId)
+    bytes[start + Offset.PRIORITY] = link.priority
+    link.requester.outbox.reply(link.priority, bytes, start, length)
   }
 
   #givenTo(responder: Owner, id: number): Link | undefined {
@@ -232,6 +243,16 @@ export class RequestRouter {
     this.#router.stampTopic(link.route, bytes, start)
     writeU32(bytes, start + Offset.ID, link.id)
     service.owner.outbox.sendNow(service, link.route, bytes, start, length)
+    this.#passPull(link)
+  }
+
+  /** Pulls of one stream add up while the responder reads nothing, so that a requester cannot flood it. */
+  #passPull(link: Link): void {
+    const { outbox } = link.service!.owner
+    if (link.pullDueBytes === 0 || !outbox.isOpen) return
+    const body = encodeBody(Kind.PULL, { bytes: link.pullDueBytes })
+    link.pullDueBytes = 0
+    outbox.notify(controlFrame(Kind.PULL, 0, link.id, body))
   }
 
   #refuse(link: Link, code: ErrorCode, message: string): void {

@@ -23,6 +23,8 @@ export interface Link {
   readonly streams: boolean
   /** Bytes of stream parts that the responder may still send. [REQUEST-5] */
   streamCredit: number
+  /** What the requester has pulled and the responder has not been told. */
+  pullDueBytes: number
   state: 'held' | 'given' | 'orphaned' | 'ended'
   /** Set while given or orphaned. */
   service: Service | undefined

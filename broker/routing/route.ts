@@ -2,6 +2,13 @@ import { isReserved } from '../../protocol/index.js'
 import { WireTopic } from '../egress/wire-topic.js'
 import type { Subscription } from './subscription.js'
 
+/** The subscriptions of one group that match a topic: each message goes to one of them. [SUB-7] */
+export interface QueueGroup {
+  readonly members: Subscription[]
+  /** Whose turn it was last. */
+  turn: number
+}
+
 /**
  * Where the messages of one topic go: the answer of the trie, kept until subscriptions change. Shared by every
  * connection that has bound an alias to the topic.
@@ -14,8 +21,7 @@ export class Route extends WireTopic {
   /** The state of the routing table that `direct` and `groups` answer for. */
   version = -1
   direct: readonly Subscription[] = []
-  /** Per queue group its members: each message goes to one of them. */
-  groups: readonly (readonly Subscription[])[] = []
+  groups: readonly QueueGroup[] = []
 
   constructor(name: string) {
     super(name)

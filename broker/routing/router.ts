@@ -1,7 +1,7 @@
 import { Offset, WILDCARD_ONE, WILDCARD_REST, writeU32 } from '../../protocol/index.js'
 import type { TopicIds } from '../egress/topic-ids.js'
 import { NO_ID } from '../egress/wire-topic.js'
-import { Route } from './route.js'
+import { type QueueGroup, Route } from './route.js'
 import type { Subscription } from './subscription.js'
 import { Trie } from './trie.js'
 
@@ -27,7 +27,6 @@ export class Router {
   /** Grows with every change that may concern more than one topic; routes of another version look again. */
   #version = 0
   #count = 0
-  #turn = 0
   messagesRouted = 0
   messagesUnmatched = 0
   /** Deliveries dropped because a backlog was full. */
@@ -45,6 +44,11 @@ export class Router {
 
   get topicCount(): number {
     return this.#routes.size
+  }
+
+  /** The topics that clients have bound, each with the targets that it has now. */
+  *routes(): Iterable<Route> {
+    for (const route of this.#routes.values()) yield this.#resolved(route)
   }
 
   /** The route of a topic, shared by everyone who binds it; `release` gives it back. */
@@ -99,7 +103,7 @@ export class Router {
       this.#deliver(direct[index]!, route, bytes, start, length)
     }
     for (let index = 0; index < groups.length; index++) {
-      this.#deliver(this.#leastOutstanding(groups[index]!), route, bytes, start, length)
+      this.#deliver(leastOutstanding(groups[index]!), route, bytes, start, length)
     }
   }
 
@@ -132,32 +136,23 @@ export class Router {
     )
   }
 
-  /** The member with the least on its hands; among equals each has its turn. */
-  #leastOutstanding(members: readonly Subscription[]): Subscription {
-    this.#turn = (this.#turn + 1) % members.length
-    let least = members[this.#turn]!
-    for (let step = 1; step < members.length && least.outstanding > 0; step++) {
-      const member = members[(this.#turn + step) % members.length]!
-      if (member.outstanding < least.outstanding) least = member
-    }
-    return least
-  }
-
   #resolved(route: Route): Route {
     if (route.version === this.#version) return route
     const direct: Subscription[] = []
-    const groups = new Map<string, Subscription[]>()
+    const groups = new Map<string, QueueGroup>()
     for (const subscription of this.#subscriptions.match(route.name)) {
       if (subscription.group === undefined) {
         direct.push(subscription)
         continue
       }
-      const members = groups.get(subscription.group)
-      if (members === undefined) groups.set(subscription.group, [subscription])
-      else members.push(subscription)
+      const group = groups.get(subscription.group)
+      if (group === undefined) groups.set(subscription.group, { members: [subscription], turn: 0 })
+      else group.members.push(subscription)
     }
     route.direct = direct
     route.groups = [...groups.values()]
+    // Many topics with a message each would otherwise all begin with the same member.
+    for (const group of route.groups) group.turn = Math.floor(Math.random() * group.members.length)
     route.version = this.#version
     return route
   }
@@ -171,4 +166,16 @@ export class Router {
     const route = this.#routes.get(pattern)
     if (route !== undefined) route.version = -1
   }
+}
+
+/** The member with the least on its hands; among equals each has its turn. */
+function leastOutstanding(group: QueueGroup): Subscription {
+  const { members } = group
+  group.turn = (group.turn + 1) % members.length
+  let least = members[group.turn]!
+  for (let step = 1; step < members.length && least.outstanding > 0; step++) {
+    const member = members[(group.turn + step) % members.length]!
+    if (member.outstanding < least.outstanding) least = member
+  }
+  return least
 }

@@ -27,6 +27,8 @@ export class Subscription extends Lane {
   matched = 0
   /** Messages whose handlers have finished, as the client reports them. */
   handled = 0
+  /** Messages that the client dropped because their expiry had passed. */
+  expiredAtClient = 0
   /** Messages that found the backlog full. */
   droppedNewest = 0
   /** Queued messages that an unsubscribe or a hang-up left without a reader. */

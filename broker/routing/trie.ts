@@ -55,13 +55,6 @@ export class Trie<Value> {
     }
   }
 
-  /** The values that were added under exactly this pattern. */
-  under(pattern: string): ReadonlySet<Value> {
-    let node: TrieNode<Value> | undefined = this.#root
-    for (const token of pattern.split('.')) node = node?.children?.get(token)
-    return node?.values ?? new Set()
-  }
-
   /** Every value whose pattern covers the topic, each as often as it was added. [TOPIC-5] */
   match(topic: string): Value[] {
     const found: Value[] = []

@@ -1,5 +1,6 @@
 import {
   Encoding,
+  Flag,
   Kind,
   messageFrame,
   Offset,
@@ -10,6 +11,7 @@ import {
 import { describePeer, type Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
 import { Service } from '../requests/service.js'
+import type { Route } from '../routing/route.js'
 import { Subscription } from '../routing/subscription.js'
 import { BROKER_VERSION } from '../version.js'
 
@@ -19,6 +21,7 @@ export interface SystemRequest {
   readonly requestId: number
   readonly priority: number
   readonly topic: string
+  readonly streams: boolean
   readonly payload: Buffer
 }
 
@@ -34,6 +37,7 @@ const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(peer)),
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
+  '$SYS.topics': (hub, page) => page.of(hub.router.routes(), topic),
 }
 
 export function answerSystemRequest(hub: Hub, request: SystemRequest): void {
@@ -50,11 +54,12 @@ export function answerSystemRequest(hub: Hub, request: SystemRequest): void {
     )
   }
   const payload = packValue(answer(hub, new Page(request.payload)))
-  const frame = messageFrame(
-    { kind: Kind.REPLY, id: requestId, priority, encoding: Encoding.MSGPACK },
-    payload,
-  )
-  peer.outbox.reply(priority, frame, 0, readU32(frame, Offset.LENGTH))
+  const head = { kind: Kind.REPLY, id: requestId, priority }
+  const reply = (frame: Buffer) => peer.outbox.reply(priority, frame, 0, readU32(frame, Offset.LENGTH))
+  const flags = request.streams ? Flag.STREAM : 0
+  reply(messageFrame({ ...head, flags, encoding: Encoding.MSGPACK }, payload))
+  // Whoever asked for a stream gets one of a single part. [REQUEST-5]
+  if (request.streams) reply(messageFrame(head, ''))
 }
 
 /** Which rows of a list are asked for. */
@@ -144,7 +149,7 @@ function subscription(hub: Hub, found: Subscription): Row {
     matched: found.matched,
     handled: found.handled,
     dropped: found.dropped,
-    expired: found.expired,
+    expired: found.expired + found.expiredAtClient,
     queued: found.queuedMessages,
     queuedBytes: found.queuedBytes,
     inFlight: found.inFlight,
@@ -168,6 +173,10 @@ function service(hub: Hub, found: Service): Row {
     held: hub.requests.heldFor(found.pattern),
     handled: found.handled,
   }
+}
+
+function topic({ name, bindings, direct, groups }: Route): Row {
+  return { topic: name, publishers: bindings, subscribers: direct.length + groups.length }
 }
 
 function owner(hub: Hub, id: number): Row {

@@ -1,3 +1,4 @@
+import { isReadMemory } from './read-memory.js'
 import { type Run, RunQueue } from './run-queue.js'
 
 /**
@@ -51,12 +52,12 @@ export abstract class Consumer {
   }
 
   /**
-   * Moves what still waits of small runs to memory of its own: a few frames must not keep alive the whole read
-   * that they came with, nor those of a consumer that is slower.
+   * Moves what still waits to memory of its own: the next read overwrites the memory that it came in. Of a frame
+   * that spanned reads, and so has its own already, only a small rest is moved.
    */
   settleArrived(): void {
     let bytes = 0
-    for (const run of this.#arrived) if (isSparse(run)) bytes += run.end - run.start
+    for (const run of this.#arrived) if (mustMove(run)) bytes += run.end - run.start
     if (bytes > 0) moveRuns(this.#arrived, Buffer.allocUnsafeSlow(bytes))
     this.#arrived.length = 0
   }
@@ -88,14 +89,14 @@ export abstract class Consumer {
   }
 }
 
-function isSparse(run: Run): boolean {
-  return (run.end - run.start) * 2 < run.bytes.length
+function mustMove(run: Run): boolean {
+  return (run.end - run.start) * 2 < run.bytes.length || isReadMemory(run.bytes)
 }
 
 function moveRuns(runs: readonly Run[], memory: Buffer): void {
   let end = 0
   for (const run of runs) {
-    if (!isSparse(run)) continue
+    if (!mustMove(run)) continue
     const start = end
     end += run.bytes.copy(memory, start, run.start, run.end)
     run.bytes = memory

@@ -21,7 +21,7 @@ export class Inbox {
   #state: 'idle' | 'running' | 'open' | 'spent' = 'idle'
   /** Slots that handlers have taken, of all consumers. */
   #slotsTaken = 0
-  /** Whom the reads since the last slice have brought something. */
+  /** Whom this read has brought something. */
   readonly #arrivedFor: Consumer[] = []
   /** The last run of this read, which the next frame may lengthen. */
   #lastRun: Run | undefined
@@ -67,6 +67,7 @@ export class Inbox {
   readEnd(): void {
     this.#lastRun = undefined
     this.resume()
+    this.#settleArrived()
   }
 
   /** A handler goes on after its call has returned: it has a slot until `give`. */
@@ -121,7 +122,6 @@ export class Inbox {
     this.#state = 'running'
     let over = false
     while (!over && !this.#ready.isEmpty) over = this.#serveNext()
-    this.#settleArrived()
     if (over) this.#state = 'spent'
     else this.#state = this.#slotsTaken > 0 || turnQueued ? 'open' : 'idle'
     if (this.#state === 'idle' || turnQueued) return
@@ -172,7 +172,7 @@ export class Inbox {
     return handlers
   }
 
-  /** What this slice has left of the reads before it stays for a while: it moves to memory of its own. */
+  /** What is left of this read moves to memory of its own. */
   #settleArrived(): void {
     for (const consumer of this.#arrivedFor) consumer.settleArrived()
     this.#arrivedFor.length = 0

@@ -10,6 +10,7 @@ import {
   visibleHeaders,
 } from '../../protocol/index.js'
 import { ownMemory } from './own-memory.js'
+import { isReadMemory } from './read-memory.js'
 
 const NS_PER_MS = 1e6
 
@@ -24,8 +25,9 @@ interface Content {
 }
 
 /**
- * A message. It refers to the memory that was read from the socket until one of `data`, `bytes`, `headers` or
- * `sentAt` is first read; then it has a copy of its own, and may be kept for as long as anyone likes.
+ * A message. During its handler's call it refers to the memory that was read from the socket, so that nothing is
+ * copied which nobody looks at; the first look, or the end of the call, gives it a copy of its own. It may be kept
+ * for as long as anyone likes.
  */
 export class Message<T = unknown> {
   /** The topic it was published on, without wildcards. On a reply: the topic of the request. */
@@ -80,6 +82,12 @@ export class Message<T = unknown> {
   get sentAt(): number | undefined {
     const { sentAtNs } = this.#take()
     return sentAtNs === 0 ? undefined : sentAtNs / NS_PER_MS
+  }
+
+  /** @internal Gives it a copy of its own, if it has none: the memory that was read is used again. */
+  settle(): this {
+    if (this.#frame !== undefined && isReadMemory(this.#frame)) this.#take()
+    return this
   }
 
   #take(): Content {

@@ -1,8 +1,10 @@
+import { isReadMemory } from './read-memory.js'
+
 /**
- * Bytes that may be kept: a part of something much larger is copied out of it, so that a few bytes do not keep
- * a whole read alive. What is the greater part of its memory stays where it is.
+ * Bytes that may be kept: they are copied out of the memory that the next read overwrites, and out of something
+ * much larger, so that a few bytes do not keep it alive. What is the greater part of its memory stays there.
  */
 export function ownMemory(bytes: Buffer, start: number, end: number): Buffer {
   const part = bytes.subarray(start, end)
-  return part.length * 2 < bytes.length ? Buffer.from(part) : part
+  return part.length * 2 < bytes.length || isReadMemory(bytes) ? Buffer.from(part) : part
 }

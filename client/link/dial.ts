@@ -1,6 +1,6 @@
-import { createConnection, type Socket } from 'node:net'
 import { RingbusError, type SocketPath } from '../../protocol/index.js'
 import { type OnWelcome, shakeHands } from './handshake.js'
+import { openSocket } from './socket.js'
 import { checkDirectory, checkPeer, type Trust } from './trust.js'
 
 export interface DialSettings {
@@ -18,33 +18,22 @@ export async function dial(
   const { target, trust, name } = settings
   signal?.throwIfAborted()
   checkDirectory(target.path, trust)
-  const socket = await openSocket(target)
+  const connection = await openSocket(target.path).catch((error) => {
+    throw unreachable(target, error)
+  })
+  const { socket, descriptor } = connection
   const abort = () => socket.destroy()
   signal?.addEventListener('abort', abort)
   try {
-    checkPeer(socket, target.path, trust)
+    checkPeer(descriptor, target.path, trust)
     signal?.throwIfAborted()
-    await shakeHands(socket, name, onWelcome)
+    await shakeHands(connection, name, onWelcome)
   } catch (error) {
     socket.destroy()
     throw error
   } finally {
     signal?.removeEventListener('abort', abort)
   }
-}
-
-function openSocket(target: SocketPath): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    // With a mark of 1, every write that the system does not take at once is followed by a `drain`.
-    const options = { path: target.path, writableHighWaterMark: 1 }
-    const socket = createConnection(options)
-    const refuse = (error: NodeJS.ErrnoException) => reject(unreachable(target, error))
-    socket.once('error', refuse)
-    socket.once('connect', () => {
-      socket.off('error', refuse)
-      resolve(socket)
-    })
-  })
 }
 
 function unreachable({ path, rule }: SocketPath, cause: NodeJS.ErrnoException): RingbusError {

@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import {
   controlFrame,
   decodeBody,
@@ -13,6 +12,7 @@ import {
 } from '../../protocol/index.js'
 import { errorOf } from '../failure.js'
 import { Link, type LinkListener } from './link.js'
+import type { Connection } from './socket.js'
 import { readWelcome, type Welcome } from './welcome.js'
 
 /** A broker that is alive answers in microseconds; one that does not within this time will not. [WIRE-2.3] */
@@ -22,7 +22,11 @@ const HANDSHAKE_TIMEOUT_MS = 5000
 export type OnWelcome = (link: Link, welcome: Welcome) => LinkListener
 
 /** Opens the session on a connected socket: HELLO, then WELCOME or a refusal. [WIRE-2.1] [WIRE-2.2] */
-export function shakeHands(socket: Socket, name: string | undefined, onWelcome: OnWelcome): Promise<void> {
+export function shakeHands(
+  connection: Connection,
+  name: string | undefined,
+  onWelcome: OnWelcome,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       finish(new RingbusError('HANDSHAKE_TIMEOUT', `No WELCOME came within ${HANDSHAKE_TIMEOUT_MS} ms`))
@@ -33,7 +37,7 @@ export function shakeHands(socket: Socket, name: string | undefined, onWelcome: 
       link.destroy()
       reject(error)
     }
-    const link = new Link(socket, {
+    const link = new Link(connection, {
       frame(bytes, start, length): FrameFault | undefined {
         try {
           const welcome = parseWelcome(bytes, start, length)

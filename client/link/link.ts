@@ -6,7 +6,9 @@ import {
   PAYLOAD_BYTES_CEILING,
   RingbusError,
 } from '../../protocol/index.js'
+import { loadNative, type NativeHost } from '../../shmring/index.js'
 import type { Outlet } from '../outbound/outbox.js'
+import type { Connection } from './socket.js'
 
 /** Who takes what comes over a link. */
 export interface LinkListener extends FrameSink {
@@ -21,13 +23,17 @@ export interface LinkListener extends FrameSink {
 /** One connection to the broker: frames over a socket. The only place that knows that it is one. */
 export class Link implements Outlet {
   readonly #socket: Socket
+  readonly #native: NativeHost | undefined
+  readonly #descriptor: number
   #listener: LinkListener
   #decoder: FrameDecoder
   #state: 'open' | 'closed' = 'open'
   #cause: Error | undefined
 
-  constructor(socket: Socket, listener: LinkListener) {
+  constructor({ socket, reader, descriptor }: Connection, listener: LinkListener) {
     this.#socket = socket
+    this.#native = descriptor === undefined ? undefined : loadNative()
+    this.#descriptor = descriptor ?? -1
     this.#listener = listener
     // The broker is trusted with memory: its user was checked.
     const options = { from: 'broker', payloadBytesMax: PAYLOAD_BYTES_CEILING } as const
@@ -35,7 +41,7 @@ export class Link implements Outlet {
       { frame: (bytes, start, length) => this.#listener.frame(bytes, start, length) },
       options,
     )
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    reader.read = (chunk) => this.#read(chunk)
     socket.on('drain', () => this.#listener.drained())
     socket.on('error', (error) => {
       this.#cause = error
@@ -48,23 +54,36 @@ export class Link implements Outlet {
     this.#listener = listener
   }
 
+  get #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
   get queuedBytes(): number {
     return this.#socket.writableLength
   }
 
+  /**
+   * By way of the addon, bytes go straight to the kernel, which says at once how many it took; only the rest is
+   * copied and left to Node. So the memory may always be written again.
+   */
   write(bytes: Buffer): boolean {
-    this.#socket.write(bytes)
-    // When the system has taken everything at once, the memory may be written again.
-    return this.#socket.writableLength === 0
+    const socket = this.#socket
+    if (this.#native === undefined) {
+      socket.write(bytes)
+      return socket.writableLength === 0
+    }
+    // A destroyed socket has given its descriptor back, and something else may have it by now.
+    if (socket.destroyed) return true
+    const sent = socket.writableLength > 0 ? 0 : this.#native.send(this.#descriptor, bytes)
+    // When nobody reads any longer, what the broker sent before is read on, to the end of the stream.
+    if (sent >= 0 && sent < bytes.length) socket.write(Buffer.from(bytes.subarray(sent)))
+    return true
   }
 
   /** Sends what is written, then closes. */
   end(): void {
     this.#state = 'closed'
     this.#socket.end()
-    // What the broker still sends is read and dropped, or its end would not be seen.
-    this.#socket.removeAllListeners('data')
-    this.#socket.resume()
   }
 
   /** Closes at once. */
@@ -74,8 +93,10 @@ export class Link implements Outlet {
   }
 
   #read(chunk: Buffer): void {
+    // What still comes is read all the same, or the end of the stream would not be seen.
+    if (this.#isClosed) return
     const fault = this.#decoder.push(chunk)
-    if (this.#state === 'closed') return
+    if (this.#isClosed) return
     this.#listener.readEnd()
     if (fault === undefined) return
     this.#cause = new RingbusError(fault.code, `The broker sent what cannot be read: ${fault.message}`)

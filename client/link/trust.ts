@@ -1,5 +1,4 @@
 import { lstatSync, type Stats, statSync } from 'node:fs'
-import type { Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { RingbusError } from '../../protocol/index.js'
 import { loadNative } from '../../shmring/index.js'
@@ -36,10 +35,9 @@ export function checkDirectory(path: string, trust: Trust): void {
 }
 
 /** Throws SOCKET_UNSAFE when somebody else's process listens. Without the addon nobody can tell. */
-export function checkPeer(socket: Socket, path: string, trust: Trust): void {
+export function checkPeer(descriptor: number | undefined, path: string, trust: Trust): void {
   const native = loadNative()
-  const descriptor = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd
-  if (native === undefined || descriptor === undefined || descriptor < 0) return
+  if (native === undefined || descriptor === undefined) return
   const { uid } = native.peerCredentials(descriptor)
   if (isTrusted(uid, trust)) return
   throw new RingbusError(

@@ -126,11 +126,11 @@ export abstract class Member extends Consumer {
     this.emptied()
   }
 
-  /** The client is closed. */
-  close(error: RingbusError): void {
+  /** The client is closed; `wished` says that this is no surprise to the user. */
+  close(error: RingbusError, wished: boolean): void {
     this.#accepted.reject(error)
     this.clear()
-    this.#apply('leave', error)
+    this.#apply('leave', wished ? undefined : error)
     this.#apply('lost')
     this.#idle?.resolve()
   }

@@ -56,8 +56,8 @@ export class Registry {
     for (const member of this.all()) member.connectionLost()
   }
 
-  close(error: RingbusError): void {
-    for (const member of this.all()) member.close(error)
+  close(error: RingbusError, wished: boolean): void {
+    for (const member of this.all()) member.close(error, wished)
   }
 
   /** Silence is acceptance: what the broker refuses, it refuses before it answers the barrier. [SUB-1] */

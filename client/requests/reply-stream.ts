@@ -1,6 +1,5 @@
 import { HEADER_BYTES, type RingbusError, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
-import { ownMemory } from '../inbound/own-memory.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
 
 /** What a stream needs of the requester's books. */
@@ -77,12 +76,11 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
   part(bytes: Buffer, start: number, length: number): void {
     const waiter = this.#waiting.shift()
     if (waiter === undefined) {
-      const frame = ownMemory(bytes, start, start + length)
-      this.#parts.push({ message: new Message(frame, 0, length, this.topic), length })
+      this.#parts.push({ message: new Message(bytes, start, length, this.topic).settle(), length })
       return
     }
     this.#taken(length)
-    waiter.resolve({ done: false, value: new Message(bytes, start, length, this.topic) })
+    waiter.resolve({ done: false, value: new Message(bytes, start, length, this.topic).settle() })
     if (this.#waiting.length > 0) this.#startTimer()
   }
 

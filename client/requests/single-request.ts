@@ -37,7 +37,7 @@ export class SingleRequest implements PendingRequest {
 
   end(bytes: Buffer, start: number, length: number): void {
     this.#release()
-    this.#resolve(new Message(bytes, start, length, this.topic))
+    this.#resolve(new Message(bytes, start, length, this.topic).settle())
   }
 
   fail(error: RingbusError): void {

@@ -93,6 +93,7 @@ export class ServiceMember<T, Reply> extends Member {
     let result: unknown
     try {
       result = this.#handler(request)
+      request.settle()
     } catch (error) {
       call.fail(error)
       this.#calls.remove(linkId, call)
