@@ -31,6 +31,6 @@ export function reportFailure(error: unknown, json: boolean): ExitCode {
 function describe(error: unknown): { code: string; message: string } {
   if (!(error instanceof Error)) return { code: 'INTERNAL', message: String(error) }
   const { code } = error as NodeJS.ErrnoException
-  if (typeof code === 'string') return { code, message: error.message }
+  if (typeof code === 'string') return { code, message: error.message.replace(`${code}: `, '') }
   return { code: 'INTERNAL', message: error.stack ?? error.message }
 }

@@ -1,4 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { exitCodeOfSignal } from './exit-codes.js'
+import type { Output } from './output.js'
+
+/** After a signal, the time for a reader to take what was written: one that reads needs far less. */
+const UNREAD_GRACE_MS = 1_000
 
 /**
  * SIGINT and SIGTERM of a command that has something to put in order first. The first one aborts `signal`, and
@@ -33,6 +38,22 @@ export class Interruption {
       if (this.signal.aborted) resolve()
       else this.signal.addEventListener('abort', () => resolve(), { once: true })
     })
+  }
+
+  /**
+   * Ends a command that is done or interrupted: what it wrote leaves first. After a signal it does not wait for
+   * ever for a reader that does not read.
+   */
+  async conclude(output: Output): Promise<void> {
+    const written = output.finish()
+    await Promise.race([written, this.interrupted])
+    if (this.exitCode === undefined) return
+    process.exitCode = this.exitCode
+    const isStuck = await Promise.race([
+      written.then(() => false),
+      sleep(UNREAD_GRACE_MS, true, { ref: false }),
+    ])
+    if (isStuck) process.exit()
   }
 
   #receive(name: NodeJS.Signals): void {

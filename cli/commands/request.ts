@@ -80,8 +80,7 @@ async function run(topic: string, argument: string, options: RequestCommandOptio
   } catch (error) {
     if (!(error instanceof RingbusError && interruption.signal.aborted)) throw error
   }
-  await output.finish()
-  process.exitCode = interruption.exitCode
+  await interruption.conclude(output)
 }
 
 interface Asked {

@@ -45,8 +45,7 @@ async function run(options: StatusOptions): Promise<void> {
     } while (options.watch !== undefined && (await pause(options.watch, interruption.signal)))
   }
   await Promise.race([show(), interruption.interrupted, output.readerGone, connectionLost(bus)])
-  await output.finish()
-  process.exitCode = interruption.exitCode
+  await interruption.conclude(output)
 }
 
 function rendered(status: BrokerStatus, options: StatusOptions): string {

@@ -61,8 +61,7 @@ async function run(patterns: readonly string[], options: SubOptions): Promise<vo
   notes.info(`subscribed to ${patterns.join(' ')}`)
   await Promise.race([tap.full, output.readerGone, interruption.interrupted, connectionLost(bus)])
   for (const subscription of subscriptions) subscription.unsubscribe()
-  await output.finish()
-  process.exitCode = interruption.exitCode
+  await interruption.conclude(output)
 }
 
 /** Writes messages, at most as many as are wanted. */

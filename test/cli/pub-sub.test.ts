@@ -1,5 +1,9 @@
-import test from 'ava'
+import { once } from 'node:events'
+import ava from 'ava'
 import { hostWithBroker } from './fixtures.js'
+
+// Each test starts several processes: all at once they would wait for each other beyond their timeouts.
+const test = ava.serial
 
 test('each line of standard input is a message, and each message a line of standard output', async (t) => {
   const host = await hostWithBroker(t)
@@ -112,6 +116,20 @@ test('SIGINT ends sub in order, with the exit code that shells expect', async (t
   await sub.writes('t a\n')
   sub.child.kill('SIGINT')
   t.like(await sub.outcome, { exitCode: 130, stdout: 't a\n', stderr: 'ringbus: subscribed to >\n' })
+})
+
+test('a signal ends a sub that nobody reads', async (t) => {
+  const host = await hostWithBroker(t)
+  const sub = await host.startSub('t')
+  sub.child.stdout.pause()
+  // 4 MB: more than the pipes and the window hold.
+  t.is((await host.shell("seq -f '%0100g' 40000 | ringbus pub t").outcome).exitCode, 0)
+  const status = JSON.parse((await host.run(['status', '--json'])).stdout)
+  t.true(status.subscriptions[0].inFlight > 0)
+  sub.child.kill('SIGTERM')
+  const [exitCode] = await once(sub.child, 'exit')
+  t.is(exitCode, 143)
+  sub.child.stdout.resume()
 })
 
 test('sub finds a broker that comes back', async (t) => {

@@ -1,9 +1,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import test from 'ava'
+import ava from 'ava'
 import { connect } from '../../client/index.js'
 import { type Host, hostWithBroker } from './fixtures.js'
+
+// Each test starts several processes: all at once they would wait for each other beyond their timeouts.
+const test = ava.serial
 
 const POLL_MS = 20
 

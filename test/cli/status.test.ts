@@ -48,3 +48,10 @@ test('status --watch goes on until it is interrupted', async (t) => {
   watching.child.kill('SIGINT')
   t.is((await watching.outcome).exitCode, 130)
 })
+
+test('output that cannot be written is an error', async (t) => {
+  const host = await hostWithBroker(t)
+  const { exitCode, stderr } = await host.shell('ringbus status > /dev/full').outcome
+  t.is(exitCode, 1)
+  t.regex(stderr, /^ENOSPC: no space left/)
+})

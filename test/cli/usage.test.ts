@@ -1,5 +1,8 @@
-import test from 'ava'
+import ava from 'ava'
 import { Host, hostWithBroker } from './fixtures.js'
+
+// Each test starts several processes: all at once they would wait for each other beyond their timeouts.
+const test = ava.serial
 
 test('without a broker every client command says so, with exit code 3 and a remedy', async (t) => {
   const host = new Host(t)
