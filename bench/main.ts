@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { loadPeer, type Peer, type PeerName } from './peers/index.js'
 import { describeMachine, formatRemarks, formatTable, peerVersions } from './report.js'
 import { runScenario, type ScenarioResult } from './runner.js'
@@ -15,6 +15,8 @@ interface Options {
   readonly cpuProfile?: string
 }
 
+const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name).join(', ')
+
 const PEER_NAMES: readonly PeerName[] = ['ringbus', 'nats']
 
 /** A median of fewer pairs moves with the noise of the machine. */
@@ -26,31 +28,33 @@ const QUICK = { pairs: 3, durationMs: 700, seriesCount: 10_000 }
 function positiveInteger(text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value <= 0)
-    throw new Error(`Expected a positive integer, got \`${text}\``)
+    throw new InvalidArgumentError('Expected a positive integer.')
   return value
+}
+
+function scenarioPrefix(prefix: string, earlier: readonly string[] = []): string[] {
+  if (!SCENARIOS.some(({ name }) => name.startsWith(prefix))) {
+    throw new InvalidArgumentError(`Expected the beginning of one of ${SCENARIO_NAMES}.`)
+  }
+  return [...earlier, prefix]
 }
 
 function parseOptions(): Options {
   const program = new Command('npm run bench --')
     .description('Measures ringbus beside its peers, alternating, on this machine')
     .option('--quick', 'fewer and shorter samples, within three minutes')
-    .option('--only <scenarios...>', 'scenarios whose names start so')
+    .option('--only <scenarios...>', 'scenarios whose names start so', scenarioPrefix)
     .addOption(new Option('--peers <names...>', 'systems to measure').choices(PEER_NAMES).default(PEER_NAMES))
     .option('--pairs <count>', 'samples of each peer', positiveInteger)
     .option('--duration <ms>', 'how long each stream is published', positiveInteger)
     .option('--json <file>', 'write every sample there')
     .option('--cpu-profile <folder>', 'let every Node process leave a processor profile there')
-    .addHelpText('after', `\nScenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}`)
+    .addHelpText('after', `\nScenarios: ${SCENARIO_NAMES}`)
   return program.parse().opts<Options>()
 }
 
 function chooseScenarios(prefixes: readonly string[] | undefined): Scenario[] {
-  if (prefixes === undefined) return [...SCENARIOS]
-  for (const prefix of prefixes) {
-    if (!SCENARIOS.some(({ name }) => name.startsWith(prefix)))
-      throw new Error(`No scenario starts with \`${prefix}\``)
-  }
-  return SCENARIOS.filter(({ name }) => prefixes.some((prefix) => name.startsWith(prefix)))
+  return SCENARIOS.filter(({ name }) => prefixes?.some((prefix) => name.startsWith(prefix)) ?? true)
 }
 
 async function installedPeers(names: readonly PeerName[]): Promise<Peer[]> {

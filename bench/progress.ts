@@ -11,15 +11,8 @@ import type { Connection } from './peers/index.js'
 const TOPIC = 'bench.progress'
 const REPORT_BYTES = 8
 
-/** Reports in a window: the publisher hears of progress long before it has to wait. */
-const REPORTS_PER_WINDOW = 8
-
 /** Buffers for reports, used in turn, since a client may keep one until it writes. */
 const REPORT_BUFFERS = 16
-
-export function reportInterval(windowMessages: number): number {
-  return Math.ceil(windowMessages / REPORTS_PER_WINDOW)
-}
 
 export class ProgressReporter {
   readonly #connection: Connection

@@ -88,7 +88,7 @@ export class RingbusClient implements Disposable, AsyncDisposable {
       typeof optionsOrHandler === 'function' ? [{}, optionsOrHandler] : [optionsOrHandler, lastHandler]
     checkSubscribeOptions(options)
     if (handler !== undefined) checkFunction('handler', handler)
-    this.#checkPattern(pattern)
+    this.#checkNewMember(pattern)
     const { budget, registry } = this.#session
     const settings = { pattern, group: options.group, concurrency: options.concurrency ?? 1 }
     const id = registry.nextId()
@@ -143,7 +143,7 @@ export class RingbusClient implements Disposable, AsyncDisposable {
   ): Service {
     checkServeOptions(options)
     checkFunction('handler', handler)
-    this.#checkPattern(pattern)
+    this.#checkNewMember(pattern)
     const { sender, calls, registry } = this.#session
     const settings = { pattern, concurrency: options.concurrency ?? SERVICE_CONCURRENCY_DEFAULT }
     const member = new ServiceMember(this.#session, sender, calls, registry.nextId(), settings, handler)
@@ -168,9 +168,9 @@ export class RingbusClient implements Disposable, AsyncDisposable {
     return this
   }
 
-  /** The name that `once` of node:events knows `off` by. */
-  removeListener<Name extends keyof ClientEvents>(name: Name, listener: ClientEvents[Name]): this {
-    return this.off(name, listener)
+  /** The path of the broker's socket. */
+  get path(): string {
+    return this.#session.path
   }
 
   /** Whether there is a connection at the moment. */
@@ -215,7 +215,7 @@ export class RingbusClient implements Disposable, AsyncDisposable {
     await this.#session.close(timeoutMs('timeout', options.timeout, CLOSE_TIMEOUT_DEFAULT_MS), drain)
   }
 
-  #checkPattern(pattern: unknown): void {
+  #checkNewMember(pattern: unknown): void {
     if (!this.#session.isRunning) throw closedError()
     const fault = typeof pattern === 'string' ? patternFault(pattern) : `it is of type ${typeof pattern}`
     if (fault === undefined) return

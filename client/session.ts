@@ -30,6 +30,7 @@ type Ending = 'gracefully' | 'at once' | RingbusError
  *   broker → link → frame router → inbox → subscriptions, services; or straight to requester and barriers
  */
 export class Session implements ConnectionListener, MemberContext {
+  readonly path: string
   readonly events = new Events()
   readonly outbox = new Outbox()
   readonly sender = new Sender(this.outbox)
@@ -52,6 +53,7 @@ export class Session implements ConnectionListener, MemberContext {
   #hasBeenOpen = false
 
   constructor(settings: ConnectionSettings) {
+    this.path = settings.target.path
     this.inbox = new Inbox(this.#names)
     this.publisher = new Publisher(this.outbox, this.sender, settings.reconnect.bufferBytesMax, (topic) =>
       this.events.emit('drain', topic),
@@ -98,6 +100,7 @@ export class Session implements ConnectionListener, MemberContext {
     } catch (error) {
       this.report(error as RingbusError)
     }
+    this.publisher.resume()
     if (this.#hasBeenOpen) this.events.emit('reconnect')
     this.#hasBeenOpen = true
   }

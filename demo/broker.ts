@@ -1,5 +1,7 @@
+import { rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { startBroker } from '../broker/index.js'
-import { leaveParent, tellReady, untilToldToEnd } from './microservice.js'
+import { leaveParent, tellReady, untilEnded } from './microservice.js'
 
 /*
  * The broker, as a process of its own at the path that the first argument names. `ringbus broker` is what a
@@ -7,9 +9,11 @@ import { leaveParent, tellReady, untilToldToEnd } from './microservice.js'
  */
 const path = process.argv[2]
 if (path === undefined) throw new Error('The demo starts this process; run `npm start`')
-const toldToEnd = untilToldToEnd()
+const ended = untilEnded()
 const broker = await startBroker({ path })
 tellReady()
-await toldToEnd
+const reason = await ended
 await broker.close()
+// The parent would have done so.
+if (reason === 'parent gone') await rm(dirname(path), { recursive: true })
 leaveParent()

@@ -1,4 +1,4 @@
-import type { Client } from '../client/index.js'
+import type { RingbusClient } from '../client/index.js'
 
 interface ClientRows {
   readonly rows: readonly { readonly messagesSent: number }[]
@@ -8,7 +8,7 @@ interface ClientRows {
  * Messages of all kinds (published ones, requests, replies, parts of streams) that the broker has sent to the
  * clients that it has now. What it sent to a client that is gone is no longer counted.
  */
-export async function countDelivered(bus: Client): Promise<number> {
+export async function countDelivered(bus: RingbusClient): Promise<number> {
   const { data } = await bus.request<ClientRows>('$SYS.clients')
   return data.rows.reduce((sum, row) => sum + row.messagesSent, 0)
 }

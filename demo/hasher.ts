@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { type Client, RingbusError } from '../client/index.js'
+import { type RingbusClient, RingbusError } from '../client/index.js'
 import { millisecondsSince, STAMP_BYTES } from './latency.js'
 import { Meter } from './meter.js'
 import { runMicroservice } from './microservice.js'
@@ -18,7 +18,12 @@ interface Contents {
 }
 
 /** Pulls a file from a reader, part by part. */
-async function hashContents(bus: Client, meter: Meter, path: Buffer, signal: AbortSignal): Promise<Contents> {
+async function hashContents(
+  bus: RingbusClient,
+  meter: Meter,
+  path: Buffer,
+  signal: AbortSignal,
+): Promise<Contents> {
   const hash = createHash('sha256')
   let bytes = 0
   for await (const { data } of bus.requestStream<Buffer>(
@@ -34,7 +39,12 @@ async function hashContents(bus: Client, meter: Meter, path: Buffer, signal: Abo
   return { digest: hash.digest('hex'), bytes }
 }
 
-async function hashFile(bus: Client, meter: Meter, path: Buffer, signal: AbortSignal): Promise<HashReply> {
+async function hashFile(
+  bus: RingbusClient,
+  meter: Meter,
+  path: Buffer,
+  signal: AbortSignal,
+): Promise<HashReply> {
   try {
     const { result, retries } = await withRetries(() => hashContents(bus, meter, path, signal), signal)
     return { ...result, retries }

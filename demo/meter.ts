@@ -1,4 +1,4 @@
-import type { Client } from '../client/index.js'
+import type { RingbusClient } from '../client/index.js'
 import { LATENCY_BULK, LATENCY_URGENT, PROGRESS, type Progress } from './topics.js'
 
 /** How often a hasher tells what it has got: often enough for a bar that moves, seldom enough to cost nothing. */
@@ -6,7 +6,7 @@ const TELL_EVERY_MS = 100
 
 /** Counts what one hasher gets and publishes it several times a second. */
 export class Meter {
-  readonly #bus: Client
+  readonly #bus: RingbusClient
   readonly #timer: NodeJS.Timeout
   /** Latencies not yet told, in milliseconds; emptied at each telling. */
   #urgentMs: number[] = []
@@ -14,7 +14,7 @@ export class Meter {
   #parts = 0
   #bytes = 0
 
-  constructor(bus: Client) {
+  constructor(bus: RingbusClient) {
     this.#bus = bus
     this.#timer = setInterval(() => this.#tell(), TELL_EVERY_MS)
   }

@@ -1,8 +1,8 @@
-import { type Client, RingbusError } from '../client/index.js'
+import { type RingbusClient, RingbusError, type Subscription } from '../client/index.js'
 import { countDelivered } from './delivered.js'
 import { createDisplay, type Display } from './display.js'
 import { runMicroservice } from './microservice.js'
-import { DONE, FOUND, PROGRESS, type Progress, type Tally } from './topics.js'
+import { DONE, FOUND, PROGRESS, type Progress, type WalkProgress } from './topics.js'
 
 /** The eye follows that many steps a second as a movement. */
 const LOOK_EVERY_MS = 200
@@ -19,32 +19,33 @@ interface Look {
 
 /** Follows the run by what the others publish, and shows it. */
 class Monitor {
-  readonly #bus: Client
+  readonly #bus: RingbusClient
   readonly #display: Display
-  #found: Tally = { files: 0, bytes: 0 }
-  #done: Tally = { files: 0, bytes: 0 }
+  #subscriptions: readonly Subscription[] = []
+  /** Undefined until the walk has begun: until then there is nothing to show. */
+  #walk: WalkProgress | undefined
   #bytesMoved = 0
   /** At most `LOOKS_IN_MEAN`, the latest last. */
   readonly #looks: Look[] = []
 
-  constructor(bus: Client, display: Display) {
+  constructor(bus: RingbusClient, display: Display) {
     this.#bus = bus
     this.#display = display
   }
 
   async subscribe(): Promise<void> {
-    const subscriptions = [
-      this.#bus.subscribe<Tally>(FOUND, ({ data }) => {
-        this.#found = data
+    this.#subscriptions = [
+      this.#bus.subscribe<WalkProgress>(FOUND, ({ data }) => {
+        this.#walk = data
       }),
-      this.#bus.subscribe<Tally>(DONE, ({ data }) => {
-        this.#done = data
+      this.#bus.subscribe<WalkProgress>(DONE, ({ data }) => {
+        this.#walk = data
       }),
       this.#bus.subscribe<Progress>(PROGRESS, ({ data }) => {
         this.#bytesMoved += data.bytes
       }),
     ]
-    await Promise.all(subscriptions.map((subscription) => subscription.ready))
+    await Promise.all(this.#subscriptions.map(({ ready }) => ready))
   }
 
   async look(): Promise<void> {
@@ -56,18 +57,24 @@ class Monitor {
     const seconds = (now.atMs - atMs) / 1000
     // A client that died takes its count with it, and the sum falls.
     const messagesMoved = Math.max(0, messages - messagesThen)
+    if (this.#walk === undefined) return
     this.#display.show({
-      found: this.#found,
-      done: this.#done,
+      walk: this.#walk,
+      bytesMoved: this.#bytesMoved,
       messagesPerSecond: seconds > 0 ? messagesMoved / seconds : 0,
       bytesPerSecond: seconds > 0 ? (this.#bytesMoved - bytesMoved) / seconds : 0,
     })
   }
+
+  /** Takes what is still on its way. */
+  async end(): Promise<void> {
+    await Promise.all(this.#subscriptions.map((subscription) => subscription.drain()))
+    if (this.#walk !== undefined) this.#display.end(this.#walk)
+  }
 }
 
 await runMicroservice('demo-monitor', async (bus) => {
-  const display = createDisplay(process.stderr)
-  const monitor = new Monitor(bus, display)
+  const monitor = new Monitor(bus, createDisplay(process.stderr))
   await monitor.subscribe()
   const look = (): void => {
     // A look that the end of the run cuts short is no loss.
@@ -78,7 +85,6 @@ await runMicroservice('demo-monitor', async (bus) => {
   const timer = setInterval(look, LOOK_EVERY_MS)
   return async () => {
     clearInterval(timer)
-    await monitor.look()
-    display.end()
+    await monitor.end()
   }
 })

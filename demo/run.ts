@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Client, connect } from '../client/index.js'
+import { connect, type RingbusClient } from '../client/index.js'
 import { countDelivered } from './delivered.js'
 import { LatencyHistogram } from './latency.js'
 import type { DemoOptions } from './options.js'
 import { Processes, type Role } from './processes.js'
-import { withRetries } from './retry.js'
+import { type Retried, withRetries } from './retry.js'
 import { LATENCY_BULK, LATENCY_URGENT, type Outcome, WALK, type Walk } from './topics.js'
 
 /** What a run over the bus brought, before anything is compared. */
@@ -16,6 +16,8 @@ export interface RunResult {
   readonly messages: number
   readonly urgent: LatencyHistogram
   readonly bulk: LatencyHistogram
+  /** How often the walk was begun again because the walker was lost. */
+  readonly retries: number
   /** A line for each process that died on the way. */
   readonly restarted: readonly string[]
 }
@@ -28,6 +30,8 @@ export async function runOverBus(options: DemoOptions, stop: AbortController): P
   try {
     await processes.start('broker')
     await Promise.all(rolesOf(options).map((role) => processes.start(role)))
+    // Last, so that its latencies are not those of a machine that is busy with starting the others.
+    await processes.start('urgent')
     stop.signal.throwIfAborted()
     if (!options.quiet) process.stderr.write(introduction(path, processes))
     return await collect(path, options, processes, stop.signal)
@@ -40,12 +44,7 @@ export async function runOverBus(options: DemoOptions, stop: AbortController): P
 }
 
 function rolesOf({ readers, hashers, quiet }: DemoOptions): Role[] {
-  const always: Role[] = [
-    'walker',
-    'urgent',
-    ...Array(readers).fill('reader'),
-    ...Array(hashers).fill('hasher'),
-  ]
+  const always: Role[] = ['walker', ...Array(readers).fill('reader'), ...Array(hashers).fill('hasher')]
   return quiet ? always : [...always, 'monitor']
 }
 
@@ -74,28 +73,31 @@ async function collect(
     await Promise.all(latencies.map((subscription) => subscription.ready))
 
     const startedAtMs = performance.now()
-    const outcomes = await walk(bus, options.roots, signal)
+    const { result: outcomes, retries } = await walk(bus, options.roots, signal)
     const elapsedMs = performance.now() - startedAtMs
     const messages = await countDelivered(bus)
     // As they end, the hashers publish their last samples; draining waits until those are here.
     await processes.endMicroservices()
     await Promise.all(latencies.map((subscription) => subscription.drain()))
-    return { outcomes, elapsedMs, messages, urgent, bulk, restarted: processes.restarted }
+    return { outcomes, elapsedMs, messages, urgent, bulk, retries, restarted: processes.restarted }
   } finally {
     await bus.close()
   }
 }
 
 /** Asks the walker for everything; a walker that dies is started anew and asked again. */
-async function walk(bus: Client, roots: readonly string[], signal: AbortSignal): Promise<readonly Outcome[]> {
-  // By path, byte for byte: a walk that is repeated replaces what the first one brought.
-  const outcomes = new Map<string, Outcome>()
+function walk(
+  bus: RingbusClient,
+  roots: readonly string[],
+  signal: AbortSignal,
+): Promise<Retried<readonly Outcome[]>> {
   const request: Walk = { roots: roots.map((root) => Buffer.from(root)) }
-  await withRetries(async () => {
+  return withRetries(async () => {
+    const outcomes: Outcome[] = []
     // No time limit between parts: a single file may take as long as it needs.
     for await (const { data } of bus.requestStream<Outcome>(WALK, request, { signal, timeout: 0 })) {
-      outcomes.set(data.path.toString('latin1'), data)
+      outcomes.push(data)
     }
+    return outcomes
   }, signal)
-  return [...outcomes.values()]
 }

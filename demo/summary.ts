@@ -50,7 +50,7 @@ export function summarize(run: RunResult, findings: readonly Finding[]): Summary
     bulk: latencyOf(run.bulk),
     verdicts,
     skipped,
-    retries: files.reduce((sum, file) => sum + file.retries, 0),
+    retries: files.reduce((sum, file) => sum + file.retries, run.retries),
     restarted: run.restarted,
     findings: worstFirst(findings).slice(0, FINDINGS_SHOWN_MAX),
   }

@@ -9,9 +9,9 @@ export const WALK = 'demo.walk'
 export const HASH = 'demo.hash'
 /** Request with a stream of replies, hasher to readers: `ReadRequest`, answered by stamped parts of the file. */
 export const READ = 'demo.read'
-/** Published by the walker for each file that it finds: `Tally`, this file included. */
+/** Published by the walker for each file that it finds: `WalkProgress`, this file included. */
 export const FOUND = 'demo.found'
-/** Published by the walker for each file that is done: `Tally`, this file included. */
+/** Published by the walker for each file that is done: `WalkProgress`, this file included. */
 export const DONE = 'demo.done'
 /** Published by each hasher several times a second: `Progress`. */
 export const PROGRESS = 'demo.progress'
@@ -46,6 +46,12 @@ export interface HashReply {
 export interface Tally {
   readonly files: number
   readonly bytes: number
+}
+
+/** How far the walk has come, whole in every message: who misses some is right again with the next. */
+export interface WalkProgress {
+  readonly found: Tally
+  readonly done: Tally
 }
 
 /** What one hasher has got since it last told. */

@@ -1,18 +1,20 @@
-import type { Client } from '../client/index.js'
+import { setMaxListeners } from 'node:events'
+import type { RingbusClient } from '../client/index.js'
 import { type FoundFile, findFiles } from './find-files.js'
 import { mapConcurrently } from './map-concurrently.js'
 import { runMicroservice } from './microservice.js'
 import { withRetries } from './retry.js'
 import {
   DONE,
+  type FileOutcome,
   FOUND,
   HASH,
   type HashReply,
   type HashRequest,
   type Outcome,
-  type Tally,
   WALK,
   type Walk,
+  type WalkProgress,
 } from './topics.js'
 
 /** Requests for hashes under way at a time: enough to keep every hasher busy, and the rest stays here. */
@@ -22,11 +24,11 @@ const IN_FLIGHT_MAX = 32
 const FILES_MAX = 1_000_000
 
 /** Publishes at the pace of the slowest subscriber rather than past the limit. */
-async function publishTally(bus: Client, topic: string, tally: Tally): Promise<void> {
-  if (!bus.publish(topic, tally)) await bus.ready(topic)
+async function tell(bus: RingbusClient, topic: string, progress: WalkProgress): Promise<void> {
+  if (!bus.publish(topic, progress)) await bus.ready(topic)
 }
 
-async function hashOverBus(bus: Client, file: FoundFile, signal: AbortSignal): Promise<Outcome> {
+async function hashOverBus(bus: RingbusClient, file: FoundFile, signal: AbortSignal): Promise<FileOutcome> {
   const { path, version } = file
   // Neither hasher nor reader is given a time for the whole file, which may have any size: a death is told at once.
   const ask = () => bus.request<HashReply>(HASH, { path } satisfies HashRequest, { timeout: 0, signal })
@@ -35,26 +37,32 @@ async function hashOverBus(bus: Client, file: FoundFile, signal: AbortSignal): P
 }
 
 /** Finds everything, then has it hashed. Yields what became of each thing, as the main process takes it. */
-async function* walk(bus: Client, roots: readonly Buffer[], signal: AbortSignal): AsyncGenerator<Outcome> {
+async function* walk(
+  bus: RingbusClient,
+  roots: readonly Buffer[],
+  signal: AbortSignal,
+): AsyncGenerator<Outcome> {
+  // Each request under way listens to the signal, twice while it waits to be made again.
+  setMaxListeners(2 * IN_FLIGHT_MAX, signal)
   const files: FoundFile[] = []
-  let bytes = 0
+  const progress = { found: { files: 0, bytes: 0 }, done: { files: 0, bytes: 0 } }
   for await (const found of findFiles(roots)) {
     if (found.kind !== 'found') {
       yield found
       continue
     }
     if (files.push(found) > FILES_MAX) throw new Error(`There are more than ${FILES_MAX} files`)
-    bytes += found.bytes
-    await publishTally(bus, FOUND, { files: files.length, bytes })
+    progress.found.files += 1
+    progress.found.bytes += found.bytes
+    await tell(bus, FOUND, progress)
   }
 
-  const done = { files: 0, bytes: 0 }
   for await (const outcome of mapConcurrently(files, IN_FLIGHT_MAX, (file) =>
     hashOverBus(bus, file, signal),
   )) {
-    done.files += 1
-    done.bytes += outcome.kind === 'skipped' ? 0 : outcome.bytes
-    await publishTally(bus, DONE, done)
+    progress.done.files += 1
+    progress.done.bytes += outcome.bytes
+    await tell(bus, DONE, progress)
     yield outcome
   }
 }

@@ -88,8 +88,10 @@ export function decodeBody<K extends BodyKind>(
   for (const [name, rule] of Object.entries(BODIES[kind])) {
     const value = body[name]
     if (value === undefined || value === null) {
-      if (rule.endsWith('?')) continue
-      throw badBody(kind, `lacks \`${name}\``)
+      if (!rule.endsWith('?')) throw badBody(kind, `lacks \`${name}\``)
+      // Nil is no value of any type, and whoever reads the body shall meet none. [WIRE-2.5]
+      if (value === null) body[name] = undefined
+      continue
     }
     const type = rule.replace('?', '') as FieldType
     if (!isOfType(type, value)) throw badBody(kind, `has a \`${name}\` that is no ${type}`)

@@ -1,4 +1,4 @@
-import { Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
+import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
 import { type ErrorCode, RingbusError } from './errors.js'
 import {
   frameBytesMax,
@@ -48,6 +48,8 @@ export class FrameDecoder {
   readonly #sink: FrameSink
   readonly #fromClient: boolean
   readonly #payloadBytesMax: number
+  /** No frame of this length is too long, whatever its kind and options. */
+  readonly #surelyFits: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
@@ -69,6 +71,7 @@ export class FrameDecoder {
     this.#sink = sink
     this.#fromClient = from === 'client'
     this.#payloadBytesMax = payloadBytesMax
+    this.#surelyFits = HEADER_BYTES + Math.min(payloadBytesMax, CONTROL_BYTES_MAX)
   }
 
   /** Bytes held of a frame that is not complete. The rest of its memory is reserved, but not touched yet. */
@@ -183,6 +186,7 @@ export class FrameDecoder {
     }
     const fault = headerFault(bytes, start, rule)
     if (fault !== undefined) return this.#fault('BAD_FRAME', fault, bytes, start)
+    if (length <= this.#surelyFits) return undefined
     const bytesMax = frameBytesMax(rule, bytes[start + Offset.FLAGS]!, this.#payloadBytesMax)
     if (length <= bytesMax) return undefined
     const code = rule.message ? 'MESSAGE_TOO_LARGE' : 'BAD_FRAME'

@@ -21,6 +21,8 @@ export interface Tuning {
   readonly windowMessages: number
   /** Messages published in one turn of the event loop. */
   readonly burstMessages: number
+  /** Messages between two reports of a subscriber. */
+  readonly reportMessages: number
 }
 
 export interface Server {

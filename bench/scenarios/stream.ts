@@ -1,6 +1,5 @@
 import { Child } from '../child.js'
 import type { Peer, Server } from '../peers/index.js'
-import { reportInterval } from '../progress.js'
 import type { PublisherCommands } from '../workers/publisher.js'
 import type { Received, SubscriberCommands } from '../workers/subscriber.js'
 import { VoidSample } from './scenario.js'
@@ -61,16 +60,12 @@ export class Stream {
   async run(durationMs: number): Promise<number> {
     const { payloadBytes, topicCount } = this.#shape
     const { tuning } = this.#peer
-    const reportEvery = reportInterval(tuning.windowMessages)
+    const { reportMessages } = tuning
     await Promise.all(
-      this.#subscribers.map((subscriber) =>
-        subscriber.call('expect', { topicCount, payloadBytes, reportEvery }),
-      ),
+      this.#subscribers.map((child) => child.call('expect', { topicCount, payloadBytes, reportMessages })),
     )
     const timeoutMs = durationMs + ARRIVAL_TIMEOUT_MS
-    const receiving = Promise.all(
-      this.#subscribers.map((subscriber) => subscriber.call('receive', null, timeoutMs)),
-    )
+    const receiving = Promise.all(this.#subscribers.map((child) => child.call('receive', null, timeoutMs)))
     const publishing = this.#publisher.call(
       'publish',
       { topics: this.#topics, payloadBytes, durationMs, tuning },

@@ -8,7 +8,7 @@ export interface ReceiveOrder {
   readonly topicCount: number
   readonly payloadBytes: number
   /** Messages between two reports of progress. */
-  readonly reportEvery: number
+  readonly reportMessages: number
 }
 
 export interface Received {
@@ -20,12 +20,12 @@ export interface Received {
 let connection: Connection
 let reporter: ProgressReporter
 let check = new StreamCheck(0, 0)
-let reportEvery = 1
+let reportMessages = 1
 let completed: (received: Received) => void = () => {}
 
 function handle(payload: Uint8Array): void {
   check.accept(payload)
-  if (check.received % reportEvery === 0) reporter.report(check.received)
+  if (check.received % reportMessages === 0) reporter.report(check.received)
   if (check.isComplete) completed({ received: check.received, faults: check.faults, endNs: nowNs() })
 }
 
@@ -49,7 +49,7 @@ const commands: SubscriberCommands = {
 
   expect(order) {
     check = new StreamCheck(order.topicCount, order.payloadBytes)
-    reportEvery = order.reportEvery
+    reportMessages = order.reportMessages
   },
 
   receive() {

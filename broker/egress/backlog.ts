@@ -8,18 +8,37 @@ import type { TopicIds } from './topic-ids.js'
  */
 const QUEUED_TOPIC_BYTES = 512
 
+/** A topic id that queued frames carry: it must not be bound to another topic meanwhile. */
+interface HeldTopic {
+  readonly id: number
+  frames: number
+}
+
+/** Frames that lie one behind another in the chunk being read, not copied yet. Empty: `start` is `end`. */
+interface Pending {
+  bytes: Buffer
+  level: number
+  start: number
+  end: number
+}
+
+const NOTHING = Buffer.alloc(0)
+
 /**
  * The frames that wait for one lane: 32 first-in first-out levels, made when first needed, with a bitmask of
  * those that hold something. The owner checks the limits; the backlog counts.
  *
- *   mask  0b…1001        bit n set: level n holds at least one frame; 0 means empty
- *   level 31 … 3 … 0     each a FrameQueue
+ *   mask     0b…1001        bit n set: level n holds at least one frame; 0 means empty
+ *   level    31 … 3 … 0     each a FrameQueue
+ *   pending  the latest frames, as long as they are neighbours of one level: copied at once, by `settle`
  */
 export class Backlog {
   readonly #topics: TopicIds
   readonly #levels: (FrameQueue | undefined)[] = []
-  /** How many queued frames name each topic id: a queued id must not be bound to another topic meanwhile. */
-  readonly #frameCounts = new Map<number, number>()
+  readonly #heldTopics = new Map<number, HeldTopic>()
+  /** The topic that was looked up last: most streams stay at one. */
+  #lastHeld: HeldTopic | undefined
+  readonly #pending: Pending = { bytes: NOTHING, level: 0, start: 0, end: 0 }
   #mask = 0
   #bytes = 0
   #messages = 0
@@ -39,39 +58,73 @@ export class Backlog {
     return this.#messages
   }
 
-  push(level: number, bytes: Buffer, start: number, length: number): void {
+  /** Appends a frame. True: it lies where it was read, until `settle`, which the caller must see to. */
+  push(level: number, bytes: Buffer, start: number, length: number): boolean {
+    const pending = this.#pending
+    const end = start + paddedLength(length)
+    this.#mask |= 1 << level
+    this.#bytes += end - start
+    this.#messages += 1
+    this.#hold(readU32(bytes, start + Offset.TOPIC))
+    if (pending.end === start && pending.bytes === bytes && pending.level === level) {
+      pending.end = end
+      return false
+    }
+    const wasSettled = pending.start === pending.end
+    this.settle()
+    pending.bytes = bytes
+    pending.level = level
+    pending.start = start
+    pending.end = end
+    return wasSettled
+  }
+
+  /** Copies what lies where it was read. */
+  settle(): void {
+    const { bytes, level, start, end } = this.#pending
+    if (start === end) return
     let queue = this.#levels[level]
     if (queue === undefined) {
       queue = new FrameQueue()
       this.#levels[level] = queue
     }
-    queue.push(bytes, start, length)
-    this.#mask |= 1 << level
-    this.#bytes += paddedLength(length)
-    this.#messages += 1
-    this.#holdTopic(readU32(bytes, start + Offset.TOPIC))
+    queue.push(bytes, start, end)
+    this.#forgetPending()
   }
 
   /** The queue of a level whose bit is set. */
   level(level: number): FrameQueue {
+    if (this.#pending.level === level) this.settle()
     return this.#levels[level]!
   }
 
-  /** Takes the next frame of a level off; whoever wants its bytes has them from the queue before. */
-  shift(level: number): void {
-    const queue = this.level(level)
-    this.#bytes -= paddedLength(queue.headLength)
-    this.#messages -= 1
-    this.#releaseTopic(readU32(queue.headBytes, queue.headStart + Offset.TOPIC))
-    queue.shift()
-    if (queue.isEmpty) this.#mask &= ~(1 << level)
+  /** Notes that a frame with this topic leaves; `taken` must follow. */
+  release(topicId: number): void {
+    const held = this.#find(topicId)!
+    held.frames -= 1
+    if (held.frames > 0) return
+    this.#heldTopics.delete(topicId)
+    this.#lastHeld = undefined
+    this.#topics.unpin(topicId)
+    this.#bytes -= QUEUED_TOPIC_BYTES
+  }
+
+  /** Takes off the frames of a level that end at `start` of its head block. */
+  taken(level: number, start: number, messages: number): void {
+    const queue = this.#levels[level]!
+    this.#bytes -= start - queue.headStart
+    this.#messages -= messages
+    queue.takeUntil(start)
+    if (queue.isEmpty && !this.#isPendingAt(level)) this.#mask &= ~(1 << level)
   }
 
   /** Drops everything; returns how many frames that were. */
   clear(): number {
     const dropped = this.#messages
-    for (const [id] of this.#frameCounts) this.#topics.unpin(id)
-    this.#frameCounts.clear()
+    for (const [id] of this.#heldTopics) this.#topics.unpin(id)
+    this.#heldTopics.clear()
+    this.#lastHeld = undefined
+    this.#forgetPending()
     this.#levels.length = 0
     this.#mask = 0
     this.#bytes = 0
@@ -79,22 +132,32 @@ export class Backlog {
     return dropped
   }
 
-  #holdTopic(id: number): void {
-    const count = this.#frameCounts.get(id) ?? 0
-    this.#frameCounts.set(id, count + 1)
-    if (count > 0) return
-    this.#topics.pin(id)
-    this.#bytes += QUEUED_TOPIC_BYTES
+  #hold(id: number): void {
+    let held = this.#find(id)
+    if (held === undefined) {
+      held = { id, frames: 0 }
+      this.#heldTopics.set(id, held)
+      this.#lastHeld = held
+      this.#topics.pin(id)
+      this.#bytes += QUEUED_TOPIC_BYTES
+    }
+    held.frames += 1
   }
 
-  #releaseTopic(id: number): void {
-    const count = this.#frameCounts.get(id)! - 1
-    if (count > 0) {
-      this.#frameCounts.set(id, count)
-      return
-    }
-    this.#frameCounts.delete(id)
-    this.#topics.unpin(id)
-    this.#bytes -= QUEUED_TOPIC_BYTES
+  #find(id: number): HeldTopic | undefined {
+    if (this.#lastHeld?.id === id) return this.#lastHeld
+    const held = this.#heldTopics.get(id)
+    if (held !== undefined) this.#lastHeld = held
+    return held
+  }
+
+  #isPendingAt(level: number): boolean {
+    return this.#pending.level === level && this.#pending.start !== this.#pending.end
+  }
+
+  #forgetPending(): void {
+    this.#pending.bytes = NOTHING
+    this.#pending.start = 0
+    this.#pending.end = 0
   }
 }

@@ -3,8 +3,9 @@
  */
 export interface Channel {
   /**
-   * Sends bytes in order, and takes them before it returns: the caller may write the buffer again. True: they
-   * have left. False: some wait in the channel, and `onWritable` follows once none does any longer.
+   * Sends bytes in order. Those in transient memory are taken before it returns, and copied if they must wait;
+   * others are never written again, and may be kept. True: they have left. False: some wait in the channel, and
+   * `onWritable` follows once none does any longer.
    */
   write(bytes: Buffer): boolean
   /** Sends what waits, then ends the stream to the client. */

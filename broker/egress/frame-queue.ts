@@ -1,5 +1,3 @@
-import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
-
 /** The first block is small, for most queues stay short; each further one is twice as large, up to the last. */
 const BLOCK_BYTES_MIN = 1024
 const BLOCK_BYTES_MAX = 64 * 1024
@@ -10,59 +8,59 @@ const BLOCK_BYTES_MAX = 64 * 1024
  *
  *   blocks[0]                        blocks[1]                 blocks[n]
  *   | taken | frame | frame |        | frame | frame | … |     | frame | free      |
- *           ^ readOffset                                                ^ writeOffset
+ *           ^ headStart     ^ headEnd
  *
- * Empty means that there is no block. No frame spans blocks; a frame larger than a block has one of its own.
- * Blocks are never written again once their frames were taken, so whoever took them may keep slices of them.
+ * Empty means that there is no block. No frame spans blocks; what is larger than a block has one of its own.
+ * Bytes are never written again once their frames were taken, so whoever took them may keep slices of them.
  */
 export class FrameQueue {
   #blocks: Buffer[] = []
   /** Where the frames of each block end. */
   #ends: number[] = []
   #first = 0
-  #readOffset = 0
+  #headStart = 0
   #blockBytes = BLOCK_BYTES_MIN
 
   get isEmpty(): boolean {
     return this.#first === this.#blocks.length
   }
 
-  /** Appends a copy of one frame, padding included. */
-  push(bytes: Buffer, start: number, length: number): void {
-    const size = paddedLength(length)
-    const last = this.#blocks.length - 1
-    let block = this.#blocks[last]
-    let end = this.#ends[last] ?? 0
-    if (this.isEmpty || block === undefined || block.length - end < size) {
-      block = this.#addBlock(size)
-      end = 0
-    }
-    bytes.copy(block, end, start, start + size)
-    this.#ends[this.#ends.length - 1] = end + size
-  }
-
-  /** The block that holds the next frame; only while the queue is not empty. */
-  get headBytes(): Buffer {
+  /** The block that holds the next frames; only while the queue is not empty. */
+  get head(): Buffer {
     return this.#blocks[this.#first]!
   }
 
   /** Where the next frame starts within its block. */
   get headStart(): number {
-    return this.#readOffset
+    return this.#headStart
   }
 
-  /** The length of the next frame, without padding. */
-  get headLength(): number {
-    return readU32(this.headBytes, this.#readOffset + Offset.LENGTH)
+  /** Where the last frame of that block ends. */
+  get headEnd(): number {
+    return this.#ends[this.#first]!
   }
 
-  /** Takes the next frame off. */
-  shift(): void {
-    this.#readOffset += paddedLength(this.headLength)
-    if (this.#readOffset < this.#ends[this.#first]!) return
+  /** Appends a copy of the whole frames between `start` and `end`, padding included. */
+  push(bytes: Buffer, start: number, end: number): void {
+    const size = end - start
+    const last = this.#blocks.length - 1
+    let block = this.#blocks[last]
+    let used = this.#ends[last] ?? 0
+    if (this.isEmpty || block === undefined || block.length - used < size) {
+      block = this.#addBlock(size)
+      used = 0
+    }
+    bytes.copy(block, used, start, end)
+    this.#ends[this.#ends.length - 1] = used + size
+  }
+
+  /** Takes off the frames of the head block that end at `start`. */
+  takeUntil(start: number): void {
+    this.#headStart = start
+    if (start < this.headEnd) return
     this.#blocks[this.#first] = EMPTY_BLOCK
     this.#first += 1
-    this.#readOffset = 0
+    this.#headStart = 0
     if (this.#first === this.#blocks.length) this.#reset()
     else if (this.#first > 32 && this.#first * 2 > this.#blocks.length) this.#compact()
   }

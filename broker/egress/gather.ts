@@ -1,4 +1,5 @@
 import type { Channel } from './channel.js'
+import { markTransient } from './transient.js'
 
 /** A piece at least this large is not worth copying beside others. */
 const LARGE_BYTES = 16 * 1024
@@ -6,6 +7,7 @@ const LARGE_BYTES = 16 * 1024
 /** What several small pieces are copied into. One serves all: a channel takes the bytes before it returns. */
 const SCRATCH_BYTES = 128 * 1024
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+markTransient(scratch)
 
 /**
  * The bytes that one client gets of the chunk being read, as slices of buffers. Frames that lie one behind

@@ -68,6 +68,8 @@ export class Outbox {
   #lastBinding = 0
   /** The lane that the client's stream stands at. */
   #current: Lane | undefined
+  /** Backlogs with frames that lie where they were read, and must be copied before the next read. */
+  readonly #unsettled: Backlog[] = []
   isListed = false
   messagesSent = 0
 
@@ -120,7 +122,10 @@ export class Outbox {
   /** Keeps a copy of a frame until it may leave. The caller has checked the lane's limits. */
   enqueue(lane: Lane, level: number, bytes: Buffer, start: number, length: number): void {
     lane.backlog ??= new Backlog(this.#topics)
-    lane.backlog.push(level, bytes, start, length)
+    if (lane.backlog.push(level, bytes, start, length)) {
+      this.#unsettled.push(lane.backlog)
+      this.#list()
+    }
     if (lane.credit > 0) this.resume(lane)
   }
 
@@ -164,6 +169,8 @@ export class Outbox {
 
   /** Sends what was gathered, then what is queued, as far as the socket takes it. */
   flush(): void {
+    for (let index = 0; index < this.#unsettled.length; index++) this.#unsettled[index]!.settle()
+    this.#unsettled.length = 0
     if (this.#state !== 'open') return
     if (!this.#gather.flush()) this.#state = 'congested'
     for (let writes = 0; this.#state === 'open'; writes++) {
@@ -254,33 +261,37 @@ export class Outbox {
   }
 
   #takeTurn(lane: Lane, level: number): void {
-    const backlog = lane.backlog
-    let turnBytes = 0
-    while (
-      backlog !== undefined &&
-      lane.credit > 0 &&
-      backlog.mask & (1 << level) &&
-      turnBytes < TURN_BYTES
-    ) {
-      const queue = backlog.level(level)
-      const bytes = queue.headBytes
-      const start = queue.headStart
-      const length = queue.headLength
-      // A reply never expires: its requester waits for it. [WIRE-3.2]
-      if (lane !== this.replies && hasExpired(bytes, start)) {
-        lane.expired += 1
-      } else {
-        const topicId = readU32(bytes, start + Offset.TOPIC)
-        this.#sendQueued(lane, topicId, bytes, start, length)
-        turnBytes += length
-      }
-      backlog.shift(level)
+    const { backlog } = lane
+    let leftBytes = TURN_BYTES
+    while (backlog !== undefined && lane.credit > 0 && backlog.mask & (1 << level) && leftBytes > 0) {
+      leftBytes -= this.#takeFromBlock(lane, backlog, level, leftBytes)
     }
   }
 
+  /** Sends up to `bytesMax`, and a frame beyond it, from the head block of a level; returns the bytes taken. */
+  #takeFromBlock(lane: Lane, backlog: Backlog, level: number, bytesMax: number): number {
+    const queue = backlog.level(level)
+    const bytes = queue.head
+    const { headStart, headEnd } = queue
+    let start = headStart
+    let messages = 0
+    while (start < headEnd && start - headStart < bytesMax && lane.credit > 0) {
+      const length = readU32(bytes, start + Offset.LENGTH)
+      const topicId = readU32(bytes, start + Offset.TOPIC)
+      this.#sendQueued(lane, topicId, bytes, start, length)
+      backlog.release(topicId)
+      messages += 1
+      start += paddedLength(length)
+    }
+    backlog.taken(level, start, messages)
+    return start - headStart
+  }
+
   #sendQueued(lane: Lane, topicId: number, bytes: Buffer, start: number, length: number): void {
-    const topic = lane.id === 0 ? undefined : this.#topics.topicOf(topicId)
-    this.#append(lane, topic, bytes, start, length)
+    // A reply never expires: its requester waits for it. [WIRE-3.2]
+    if (lane === this.replies) return this.#append(lane, undefined, bytes, start, length)
+    if (hasExpired(bytes, start)) lane.expired += 1
+    else this.#append(lane, this.#topics.topicOf(topicId), bytes, start, length)
   }
 }
 

@@ -1,4 +1,4 @@
-import { type ErrorCode, Offset, RingbusError, readU32 } from '../../protocol/index.js'
+import { type ErrorCode, Offset, RingbusError, readU32, TOPIC_BYTES_MAX } from '../../protocol/index.js'
 import type { Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
 import type { Route } from '../routing/route.js'
@@ -25,4 +25,12 @@ export function idOf(bytes: Buffer, start: number): number {
 /** Ends the connection of a client that breaks the protocol. */
 export function violation(code: ErrorCode, message: string): RingbusError {
   return new RingbusError(code, message)
+}
+
+/** Code units of a client's text that an error and the log repeat. A topic that is not too long fits. */
+const QUOTED_UNITS_MAX = TOPIC_BYTES_MAX
+
+/** What a client sent, as an error quotes it. */
+export function quoted(text: string): string {
+  return JSON.stringify(text.length > QUOTED_UNITS_MAX ? `${text.slice(0, QUOTED_UNITS_MAX)}…` : text)
 }

@@ -1,6 +1,6 @@
 import { CONCURRENCY_MAX, decodeBody, isReserved, Kind, patternFault } from '../../protocol/index.js'
 import { Service } from '../requests/service.js'
-import { type Handler, idOf, violation } from './handler.js'
+import { type Handler, idOf, quoted, violation } from './handler.js'
 
 /** Adds a responder. Acceptance is silent; a refusal names the id. [REQUEST-3] */
 export const onServe: Handler = (hub, peer, bytes, start, length) => {
@@ -17,7 +17,7 @@ export const onServe: Handler = (hub, peer, bytes, start, length) => {
   }
   const fault = patternFault(pattern)
   if (fault !== undefined) {
-    return peer.refuse('BAD_PATTERN', `${JSON.stringify(pattern)} is no pattern: ${fault}`, Kind.SERVE, id)
+    return peer.refuse('BAD_PATTERN', `${quoted(pattern)} is no pattern: ${fault}`, Kind.SERVE, id)
   }
   if (isReserved(pattern)) {
     return peer.refuse('TOPIC_RESERVED', `"${pattern}" belongs to the broker`, Kind.SERVE, id)

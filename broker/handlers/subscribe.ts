@@ -1,6 +1,6 @@
 import { CREDIT_BYTES_MAX, decodeBody, Kind, patternFault, topicFault } from '../../protocol/index.js'
 import { Subscription } from '../routing/subscription.js'
-import { type Handler, idOf, violation } from './handler.js'
+import { type Handler, idOf, quoted, violation } from './handler.js'
 
 /** Adds a subscription. Acceptance is silent; a refusal names the id. [SUB-1] [SUB-2] */
 export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
@@ -13,21 +13,11 @@ export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
     throw violation('CREDIT_EXCEEDED', `A window of ${window} bytes is too large`)
   const fault = patternFault(pattern)
   if (fault !== undefined) {
-    return peer.refuse(
-      'BAD_PATTERN',
-      `${JSON.stringify(pattern)} is no pattern: ${fault}`,
-      Kind.SUBSCRIBE,
-      id,
-    )
+    return peer.refuse('BAD_PATTERN', `${quoted(pattern)} is no pattern: ${fault}`, Kind.SUBSCRIBE, id)
   }
   const groupFault = group === undefined ? undefined : topicFault(group)
-  if (groupFault !== undefined) {
-    return peer.refuse(
-      'BAD_PATTERN',
-      `${JSON.stringify(group)} is no group name: ${groupFault}`,
-      Kind.SUBSCRIBE,
-      id,
-    )
+  if (group !== undefined && groupFault !== undefined) {
+    return peer.refuse('BAD_PATTERN', `${quoted(group)} is no group name: ${groupFault}`, Kind.SUBSCRIBE, id)
   }
   if (peer.subscriptionCount >= hub.limits.subscriptionsMax) {
     const message = `The client has ${peer.subscriptionCount} subscriptions, as many as it may have`

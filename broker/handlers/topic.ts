@@ -1,5 +1,5 @@
 import { decodeName, Offset, readU32, topicFault } from '../../protocol/index.js'
-import { type Handler, violation } from './handler.js'
+import { type Handler, quoted, violation } from './handler.js'
 
 /** Binds an alias, in place of what it stood for. [TOPIC-6] */
 export const onTopic: Handler = (hub, peer, bytes, start, length) => {
@@ -9,7 +9,7 @@ export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   }
   const topic = decodeName(bytes, start, length)
   const fault = topicFault(topic)
-  if (fault !== undefined) throw violation('BAD_TOPIC', `${JSON.stringify(topic)} is no topic: ${fault}`)
+  if (fault !== undefined) throw violation('BAD_TOPIC', `${quoted(topic)} is no topic: ${fault}`)
   const previous = peer.aliases[alias]
   peer.bindAlias(alias, hub.router.acquire(topic))
   if (previous !== undefined) hub.router.release(previous)

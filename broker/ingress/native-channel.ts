@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { NativeHost } from '../../shmring/index.js'
 import type { Channel } from '../egress/channel.js'
+import { lasting, markTransient } from '../egress/transient.js'
 import { descriptorOf } from './descriptor.js'
 import type { ChannelEvents } from './plain-channel.js'
 
@@ -9,10 +10,11 @@ import type { ChannelEvents } from './plain-channel.js'
  * Larger than what the kernel holds for a socket by default, so that one read takes it all.
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
+markTransient(READ_BUFFER)
 
 /**
  * The stream to and from one client by way of the addon. Bytes go straight to the kernel, which says at once how
- * many it took; only the rest is copied and left to Node to write.
+ * many it took; the rest is left to Node to write.
  *
  * A client that is gone may have sent what nobody has read yet. A write of the addon's that finds out changes
  * nothing: Node reads on to the end of the stream. A write of Node's would throw the unread input away, so the
@@ -53,7 +55,7 @@ export class NativeChannel implements Channel {
       }
     }
     this.#waiting = true
-    this.#socket.write(Buffer.from(bytes.subarray(sent)), this.#written)
+    this.#socket.write(lasting(bytes.subarray(sent)), this.#written)
     return false
   }
 

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Channel } from '../egress/channel.js'
+import { lasting } from '../egress/transient.js'
 
 export interface ChannelEvents {
   /** Bytes that have come. They are the caller's again once this returns. */
@@ -33,8 +34,7 @@ export class PlainChannel implements Channel {
 
   write(bytes: Buffer): boolean {
     if (this.#state !== 'open') return true
-    // Node may keep what it is given, and the caller's buffer is written again.
-    this.#socket.write(Buffer.from(bytes), this.#written)
+    this.#socket.write(lasting(bytes), this.#written)
     this.#waiting = this.#socket.writableLength > 0
     return !this.#waiting
   }

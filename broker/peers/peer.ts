@@ -111,9 +111,6 @@ export class Peer implements Owner {
 
 const NO_ALIASES: (Route | undefined)[] = []
 
-/** Characters of an error's message that are sent: it may quote what the client sent, which may be long. */
-const MESSAGE_LENGTH_MAX = 1024
-
 /** An ERROR frame about the frame of this kind and id. [WIRE-2.6] */
 export function errorFrame(
   code: ErrorCode,
@@ -122,10 +119,5 @@ export function errorFrame(
   id: number,
   fatal: boolean,
 ): Buffer {
-  return controlFrame(
-    Kind.ERROR,
-    kind,
-    id,
-    encodeBody(Kind.ERROR, { code, message: message.slice(0, MESSAGE_LENGTH_MAX), fatal }),
-  )
+  return controlFrame(Kind.ERROR, kind, id, encodeBody(Kind.ERROR, { code, message, fatal }))
 }

@@ -51,20 +51,17 @@ export abstract class Consumer {
     return this.#arrived.push(run) === 1
   }
 
-  /**
-   * Moves what still waits to memory of its own: the next read overwrites the memory that it came in. Of a frame
-   * that spanned reads, and so has its own already, only a small rest is moved.
-   */
+  /** Moves what still waits to memory of its own: the next read overwrites what it came in. */
   settleArrived(): void {
     let bytes = 0
-    for (const run of this.#arrived) if (mustMove(run)) bytes += run.end - run.start
+    for (const run of this.#arrived) if (isReadMemory(run.bytes)) bytes += run.end - run.start
     if (bytes > 0) moveRuns(this.#arrived, Buffer.allocUnsafeSlow(bytes))
     this.#arrived.length = 0
   }
 
-  /** The next run of a level whose bit is set. */
-  head(level: number): Run {
-    return this.#levels[level]!.head!
+  /** The next run of a level whose bit is set, with frames that may be kept. */
+  settledHead(level: number): Run {
+    return this.#levels[level]!.settledHead()
   }
 
   /** Takes off the run at the head of a level, which has been used up. */
@@ -89,14 +86,10 @@ export abstract class Consumer {
   }
 }
 
-function mustMove(run: Run): boolean {
-  return (run.end - run.start) * 2 < run.bytes.length || isReadMemory(run.bytes)
-}
-
 function moveRuns(runs: readonly Run[], memory: Buffer): void {
   let end = 0
   for (const run of runs) {
-    if (!mustMove(run)) continue
+    if (!isReadMemory(run.bytes)) continue
     const start = end
     end += run.bytes.copy(memory, start, run.start, run.end)
     run.bytes = memory

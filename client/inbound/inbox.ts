@@ -1,5 +1,6 @@
 import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
 import type { Consumer } from './consumer.js'
+import { isReadMemory } from './read-memory.js'
 import { ReadyConsumers } from './ready-consumers.js'
 import type { Run } from './run-queue.js'
 import { SliceClock } from './slice-clock.js'
@@ -55,7 +56,16 @@ export class Inbox {
     }
     const topic = this.#names.find(topicId)
     if (topic === undefined) return false
-    const run: Run = { bytes, start, end, topicId, topic, epoch: consumer.epoch, next: undefined }
+    const run: Run = {
+      bytes,
+      start,
+      end,
+      topicId,
+      topic,
+      epoch: consumer.epoch,
+      isSettled: !isReadMemory(bytes),
+      next: undefined,
+    }
     if (consumer.push(level, run)) this.#arrivedFor.push(consumer)
     if (consumer.freeSlots > 0) this.#ready.add(consumer)
     this.#lastRun = run
@@ -156,7 +166,7 @@ export class Inbox {
   #serve(consumer: Consumer, level: number, handlersMax: number): number {
     let handlers = 0
     do {
-      const run = consumer.head(level)
+      const run = consumer.settledHead(level)
       const start = run.start
       const length = readU32(run.bytes, start)
       run.start = start + paddedLength(length)

@@ -4,50 +4,44 @@ import {
   ENCODING_NAMES,
   Encoding,
   type EncodingName,
+  Flag,
   frameLayout,
+  HEADER_BYTES,
   type Headers,
   Offset,
   visibleHeaders,
 } from '../../protocol/index.js'
-import { ownMemory } from './own-memory.js'
-import { isReadMemory } from './read-memory.js'
 
 const NS_PER_MS = 1e6
 
-/** What lies in a frame, taken out of it at the first look. */
-interface Content {
-  readonly payload: Buffer
-  readonly headerBytes: Buffer | undefined
-  readonly sentAtNs: number
-  headers: Record<string, unknown> | undefined
-  data: unknown
-  decoded: boolean
-}
+/** Stands for data that nobody has looked at; a payload may well be `undefined`. */
+const UNREAD = Symbol('unread')
+
+const LAYOUT_FLAGS = Flag.EXPIRY | Flag.SENT_AT | Flag.HEADERS
 
 /**
- * A message. During its handler's call it refers to the memory that was read from the socket, so that nothing is
- * copied which nobody looks at; the first look, or the end of the call, gives it a copy of its own. It may be kept
- * for as long as anyone likes.
+ * A message. Its payload is decoded at the first look; it may be kept for as long as anyone likes. Small messages
+ * that came together share a block of memory, as Node's own small buffers do.
  */
 export class Message<T = unknown> {
   /** The topic it was published on, without wildcards. On a reply: the topic of the request. */
   readonly topic: string
   /** 0 to 31, higher is more urgent. */
   readonly priority: number
-  #frame: Buffer | undefined
+  readonly #frame: Buffer
   readonly #start: number
   readonly #length: number
-  readonly #encoding: number
-  #content: Content | undefined
+  #bytes: Buffer | undefined
+  #headers: Record<string, unknown> | undefined
+  #data: T | typeof UNREAD = UNREAD
 
-  /** @internal `length` bytes from `start` of `frame`, a frame that the decoder has found sound. */
+  /** @internal `length` bytes from `start` of `frame`: a frame that is sound, in memory that stays as it is. */
   constructor(frame: Buffer, start: number, length: number, topic: string) {
     this.topic = topic
     this.priority = frame[start + Offset.PRIORITY]!
     this.#frame = frame
     this.#start = start
     this.#length = length
-    this.#encoding = frame[start + Offset.ENCODING]!
   }
 
   /**
@@ -55,17 +49,19 @@ export class Message<T = unknown> {
    * Decoded at the first access. Throws DECODE_FAILED when the payload is not what it claims to be.
    */
   get data(): T {
-    const content = this.#take()
-    if (!content.decoded) {
-      content.data = this.#decode(content)
-      content.decoded = true
-    }
-    return content.data as T
+    if (this.#data === UNREAD) this.#data = this.#decode() as T
+    return this.#data
   }
 
   /** The payload's bytes, not decoded. */
   get bytes(): Buffer {
-    return this.#take().payload
+    if (this.#bytes === undefined) {
+      const start = this.#start
+      const hasOptions = (this.#frame[start + Offset.FLAGS]! & LAYOUT_FLAGS) !== 0
+      const payloadStart = hasOptions ? frameLayout(this.#frame, start).payloadStart : start + HEADER_BYTES
+      this.#bytes = this.#frame.subarray(payloadStart, start + this.#length)
+    }
+    return this.#bytes
   }
 
   /** How the payload is encoded. */
@@ -75,50 +71,32 @@ export class Message<T = unknown> {
 
   /** Small values that its sender put beside the payload. Throws DECODE_FAILED when they are no headers. */
   get headers(): Headers {
-    return visibleHeaders(headersOf(this.#take()))
+    return visibleHeaders(this.#allHeaders())
   }
 
   /** When it was sent, in milliseconds of the clock of `process.hrtime`; undefined when its sender does not say. */
   get sentAt(): number | undefined {
-    const { sentAtNs } = this.#take()
+    const { sentAtNs } = frameLayout(this.#frame, this.#start)
     return sentAtNs === 0 ? undefined : sentAtNs / NS_PER_MS
   }
 
-  /** @internal Gives it a copy of its own, if it has none: the memory that was read is used again. */
-  settle(): this {
-    if (this.#frame !== undefined && isReadMemory(this.#frame)) this.#take()
-    return this
+  get #encoding(): number {
+    return this.#frame[this.#start + Offset.ENCODING]!
   }
 
-  #take(): Content {
-    if (this.#content !== undefined) return this.#content
-    const frame = this.#frame!
-    const layout = frameLayout(frame, this.#start)
-    const hasHeaders = layout.headersEnd > layout.headersStart
-    this.#content = {
-      payload: ownMemory(frame, layout.payloadStart, this.#start + this.#length),
-      headerBytes: hasHeaders ? ownMemory(frame, layout.headersStart, layout.headersEnd) : undefined,
-      sentAtNs: layout.sentAtNs,
-      headers: undefined,
-      data: undefined,
-      decoded: false,
+  #allHeaders(): Record<string, unknown> {
+    if (this.#headers === undefined) {
+      const { headersStart, headersEnd } = frameLayout(this.#frame, this.#start)
+      const isEmpty = headersEnd === headersStart
+      this.#headers = isEmpty ? {} : decodeHeaders(this.#frame.subarray(headersStart, headersEnd))
     }
-    this.#frame = undefined
-    return this.#content
+    return this.#headers
   }
 
-  #decode(content: Content): unknown {
-    // The bytes are a copy already.
-    if (this.#encoding === Encoding.BYTES) return content.payload
-    return decodePayload(
-      this.#encoding,
-      content.payload,
-      this.#encoding === Encoding.ARRAY ? headersOf(content) : {},
-    )
+  #decode(): unknown {
+    const encoding = this.#encoding
+    // The bytes are this message's own already.
+    if (encoding === Encoding.BYTES) return this.bytes
+    return decodePayload(encoding, this.bytes, encoding === Encoding.ARRAY ? this.#allHeaders() : {})
   }
-}
-
-function headersOf(content: Content): Record<string, unknown> {
-  content.headers ??= content.headerBytes === undefined ? {} : decodeHeaders(content.headerBytes)
-  return content.headers
 }

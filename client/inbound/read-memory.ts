@@ -9,3 +9,16 @@ export const READ_MEMORY = Buffer.allocUnsafeSlow(256 * 1024)
 export function isReadMemory(bytes: Buffer): boolean {
   return bytes.buffer === READ_MEMORY.buffer
 }
+
+/** Whole frames in memory that may be kept: where they are, or copied out of the memory that is read into. */
+export function ownFrames(bytes: Buffer, start: number, end: number): Buffer {
+  const frames = bytes.subarray(start, end)
+  return isReadMemory(bytes) ? copyOf(frames) : frames
+}
+
+/** A copy; small ones share memory with each other, as all of Node's small buffers do. */
+export function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafe(bytes.length)
+  copy.set(bytes)
+  return copy
+}

@@ -12,7 +12,7 @@ import {
 } from '../../protocol/index.js'
 import { errorOf } from '../failure.js'
 import { Link, type LinkListener } from './link.js'
-import type { Connection } from './socket.js'
+import type { ConnectedSocket } from './socket.js'
 import { readWelcome, type Welcome } from './welcome.js'
 
 /** A broker that is alive answers in microseconds; one that does not within this time will not. [WIRE-2.3] */
@@ -23,7 +23,7 @@ export type OnWelcome = (link: Link, welcome: Welcome) => LinkListener
 
 /** Opens the session on a connected socket: HELLO, then WELCOME or a refusal. [WIRE-2.1] [WIRE-2.2] */
 export function shakeHands(
-  connection: Connection,
+  connection: ConnectedSocket,
   name: string | undefined,
   onWelcome: OnWelcome,
 ): Promise<void> {

@@ -8,7 +8,7 @@ import {
 } from '../../protocol/index.js'
 import { loadNative, type NativeHost } from '../../shmring/index.js'
 import type { Outlet } from '../outbound/outbox.js'
-import type { Connection } from './socket.js'
+import type { ConnectedSocket } from './socket.js'
 
 /** Who takes what comes over a link. */
 export interface LinkListener extends FrameSink {
@@ -30,7 +30,7 @@ export class Link implements Outlet {
   #state: 'open' | 'closed' = 'open'
   #cause: Error | undefined
 
-  constructor({ socket, reader, descriptor }: Connection, listener: LinkListener) {
+  constructor({ socket, reader, descriptor }: ConnectedSocket, listener: LinkListener) {
     this.#socket = socket
     this.#native = descriptor === undefined ? undefined : loadNative()
     this.#descriptor = descriptor ?? -1

@@ -7,7 +7,7 @@ export interface Reader {
 }
 
 /** A connected socket, with what reads from it. */
-export interface Connection {
+export interface ConnectedSocket {
   readonly socket: Socket
   /** Whoever sets `read` gets every chunk from then on. */
   readonly reader: Reader
@@ -16,7 +16,7 @@ export interface Connection {
 }
 
 /** Connects to a Unix socket; rejects with the system's error. */
-export function openSocket(path: string): Promise<Connection> {
+export function openSocket(path: string): Promise<ConnectedSocket> {
   return new Promise((resolve, reject) => {
     const reader: Reader = { read: () => {} }
     const options = {

@@ -17,6 +17,8 @@ export class Publisher {
   readonly #sender: Sender
   /** The most that is kept while there is no connection. */
   readonly #keptBytesMax: number
+  /** Below this many waiting bytes there is room in any case. */
+  readonly #roomyBytes: number
   readonly #drained: (topic: string) => void
   /** Topics that were asked to pause, with those who wait for the end of it. */
   readonly #paused = new Map<string, Deferred<void> | undefined>()
@@ -29,12 +31,13 @@ export class Publisher {
     this.#outbox = outbox
     this.#sender = sender
     this.#keptBytesMax = keptBytesMax
+    this.#roomyBytes = Math.min(SOFT_BYTES, keptBytesMax)
     this.#drained = drained
   }
 
   publish(topic: string, data: unknown, options: PublishOptions | undefined): boolean {
     const outbox = this.#outbox
-    if (outbox.waitingBytes > SOFT_BYTES) this.checkRoom(topic)
+    if (outbox.waitingBytes >= this.#roomyBytes) this.checkRoom(topic)
     const alias = outbox.aliases.find(topic)
     if (isReserved(topic)) {
       throw new RingbusError('TOPIC_RESERVED', `"${topic}" belongs to the broker`, { details: { topic } })

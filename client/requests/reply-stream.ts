@@ -1,5 +1,6 @@
 import { HEADER_BYTES, type RingbusError, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
+import { ownFrames } from '../inbound/read-memory.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
 
 /** What a stream needs of the requester's books. */
@@ -74,13 +75,14 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
   }
 
   part(bytes: Buffer, start: number, length: number): void {
+    const message = new Message(ownFrames(bytes, start, start + length), 0, length, this.topic)
     const waiter = this.#waiting.shift()
     if (waiter === undefined) {
-      this.#parts.push({ message: new Message(bytes, start, length, this.topic).settle(), length })
+      this.#parts.push({ message, length })
       return
     }
     this.#taken(length)
-    waiter.resolve({ done: false, value: new Message(bytes, start, length, this.topic).settle() })
+    waiter.resolve({ done: false, value: message })
     if (this.#waiting.length > 0) this.#startTimer()
   }
 

@@ -1,5 +1,6 @@
 import type { RingbusError } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
+import { ownFrames } from '../inbound/read-memory.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
 
 export interface SingleRequestSettings {
@@ -37,7 +38,7 @@ export class SingleRequest implements PendingRequest {
 
   end(bytes: Buffer, start: number, length: number): void {
     this.#release()
-    this.#resolve(new Message(bytes, start, length, this.topic).settle())
+    this.#resolve(new Message(ownFrames(bytes, start, start + length), 0, length, this.topic))
   }
 
   fail(error: RingbusError): void {

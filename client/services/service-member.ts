@@ -93,7 +93,6 @@ export class ServiceMember<T, Reply> extends Member {
     let result: unknown
     try {
       result = this.#handler(request)
-      request.settle()
     } catch (error) {
       call.fail(error)
       this.#calls.remove(linkId, call)

@@ -34,13 +34,11 @@ export class HandledSubscription<T> extends SubscriptionMember {
     const epoch = run.epoch
     try {
       const result = this.#handler(message)
-      message.settle()
       if (isThenable(result)) {
         this.#await(result, message.topic, length, epoch)
         return
       }
     } catch (error) {
-      message.settle()
       this.failed(message.topic, error)
     }
     this.finish(length, epoch)

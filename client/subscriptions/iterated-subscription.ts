@@ -66,7 +66,7 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
     this.context.inbox.take(this)
     this.#given.push({ length, epoch: run.epoch })
     this.busyBytes += length
-    const message = new Message<T>(run.bytes, start, length, run.topic).settle()
+    const message = new Message<T>(run.bytes, start, length, run.topic)
     this.#waiting.shift()!.resolve({ done: false, value: message })
   }
 

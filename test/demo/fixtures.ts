@@ -49,12 +49,15 @@ export class Demo {
     t.teardown(() => this.#child.kill('SIGKILL'))
     const lines = createInterface({ input: this.#child.stderr! })
     lines.on('line', (line) => this.#stderr.push(line))
-    this.#introduction = new Promise((resolve) => {
+    this.ended = this.#end()
+    this.#introduction = new Promise((resolve, reject) => {
       lines.on('line', (line) => {
         if (line.startsWith('Socket: ')) resolve()
       })
+      this.ended.then(({ stderr }) => reject(new Error(`The demo ended before it began: ${stderr}`)), reject)
     })
-    this.ended = this.#end()
+    // Most tests do not ask for it.
+    this.#introduction.catch(() => {})
   }
 
   /** Ids of the processes of the roles, as the demo prints them. */

@@ -1,0 +1,109 @@
+import test, { type ExecutionContext } from 'ava'
+import fc from 'fast-check'
+import { startBench } from './fixtures.js'
+import { credit, publish, subscribe, topic, unsubscribe } from './frames.js'
+import type { Client } from './transcript.js'
+
+interface Counts {
+  readonly subscription: number
+  readonly matched: number
+  readonly handled: number
+  readonly expired: number
+  readonly dropped: number
+  readonly queued: number
+  readonly inFlight: number
+}
+
+async function countsOf(observer: Client): Promise<Counts[]> {
+  const { rows } = await observer.ask<{ rows: Counts[] }>('$SYS.subscriptions')
+  return rows
+}
+
+function addsUp(t: ExecutionContext, counts: Counts): void {
+  const { matched, handled, expired, dropped, queued, inFlight } = counts
+  t.is(matched, handled + expired + dropped + queued + inFlight, JSON.stringify(counts))
+}
+
+test('matched = handled + expired + dropped + queued + in flight, at every moment', async (t) => {
+  const { client } = await startBench(t, { backlogMessagesMax: 5 })
+  const [publisher, subscriber, observer] = [await client(), await client(), await client()]
+  subscriber.send(subscribe(1, 'a', { window: 60 }))
+  await subscriber.expectNothing()
+  const look = async (expected: Partial<Counts>) => {
+    const [counts] = await countsOf(observer)
+    addsUp(t, counts!)
+    t.like(counts, expected)
+  }
+  await look({ matched: 0 })
+  const soonNs = Number(process.hrtime.bigint()) + 1e6
+  publisher.send(topic(0, 'a'), ...['1', '2', '3', '4'].map((mark) => publish(0, mark)))
+  await publisher.expectNothing()
+  await look({ matched: 4, inFlight: 4 })
+  publisher.send(...['5', '6', '7'].map((mark) => publish(0, mark, { expiryNs: soonNs })))
+  publisher.send(...['8', '9', '10', '11'].map((mark) => publish(0, mark)))
+  await publisher.expectNothing()
+  await look({ matched: 11, inFlight: 4, queued: 5, dropped: 2 })
+  await subscriber.texts(4)
+  subscriber.send(credit(1, 8, 2))
+  await subscriber.expectNothing()
+  await look({ handled: 2, inFlight: 2, queued: 5 })
+  while (Number(process.hrtime.bigint()) < soonNs + 1e6) await new Promise(setImmediate)
+  subscriber.send(credit(1, 1, 0, 1))
+  // 17 bytes of credit: one of the two that have not expired
+  t.deepEqual(await subscriber.texts(1), ['8'])
+  await subscriber.expectNothing()
+  await look({ handled: 2, expired: 4, inFlight: 2, queued: 1, dropped: 2 })
+  subscriber.send(unsubscribe(1, { drain: true }))
+  await subscriber.expectNothing()
+  await look({ matched: 11, queued: 1 })
+})
+
+type Step =
+  | { readonly does: 'publish'; readonly priority: number; readonly bytes: number }
+  | { readonly does: 'credit'; readonly id: number; readonly bytes: number }
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({
+    does: fc.constant('publish' as const),
+    priority: fc.nat(31),
+    bytes: fc.nat(300),
+  }),
+  fc.record({
+    does: fc.constant('credit' as const),
+    id: fc.integer({ min: 1, max: 3 }),
+    bytes: fc.nat(500),
+  }),
+)
+
+test('the counts add up whatever is published and granted, and what was sent was counted', async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      const { client, broker } = await startBench(t, { backlogMessagesMax: 8, backlogBytesMax: 1500 })
+      const [publisher, subscriber] = [await client(), await client()]
+      subscriber.send(subscribe(1, 'a', { window: 0 }), subscribe(2, '>', { window: 100 }))
+      subscriber.send(subscribe(3, '*', { window: 1, group: 'g' }))
+      await subscriber.expectNothing()
+      publisher.send(topic(0, 'a'))
+      const received = [0, 0, 0, 0]
+      const reported = [0, 0, 0, 0]
+      for (const { ...step } of steps) {
+        if (step.does === 'publish') {
+          publisher.send(publish(0, '.'.repeat(step.bytes), { priority: step.priority }))
+          await publisher.expectNothing()
+        } else {
+          const finished = received[step.id]! - reported[step.id]!
+          reported[step.id]! += finished
+          subscriber.send(credit(step.id, step.bytes, finished))
+        }
+        for (const { consumer } of await subscriber.arrived()) received[consumer!]! += 1
+      }
+      for (const counts of await countsOf(publisher)) {
+        addsUp(t, counts)
+        t.is(counts.handled, reported[counts.subscription]!)
+        t.is(counts.handled + counts.inFlight, received[counts.subscription]!)
+      }
+      await broker.close()
+    }),
+    { numRuns: 40 },
+  )
+})
