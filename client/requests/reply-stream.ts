@@ -1,6 +1,7 @@
 import { HEADER_BYTES, type RingbusError, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
 import { ownFrames } from '../inbound/read-memory.js'
+import { unwatchAbort, watchAbort } from './abort-watch.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
 
 /** What a stream needs of the requester's books. */
@@ -100,7 +101,7 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
     const { signal } = this.#settings
     if (signal?.aborted) return this.#end(cancelledError(this.topic, signal.reason))
     this.#state = 'asked'
-    signal?.addEventListener('abort', this.#aborted)
+    if (signal !== undefined) watchAbort(signal, this.#aborted)
     try {
       this.#source.start(this)
     } catch (error) {
@@ -113,7 +114,8 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
     this.#state = 'over'
     this.#error = error
     clearTimeout(this.#timer)
-    this.#settings.signal?.removeEventListener('abort', this.#aborted)
+    const { signal } = this.#settings
+    if (signal !== undefined) unwatchAbort(signal, this.#aborted)
     for (const { resolve, reject } of this.#waiting.splice(0)) this.#finish().then(resolve, reject)
   }
 

@@ -1,6 +1,7 @@
 import type { RingbusError } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
 import { ownFrames } from '../inbound/read-memory.js'
+import { unwatchAbort, watchAbort } from './abort-watch.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
 
 export interface SingleRequestSettings {
@@ -30,7 +31,7 @@ export class SingleRequest implements PendingRequest {
     this.#resolve = resolve
     this.#reject = reject
     if (settings.timeoutMs > 0) this.#timer = setTimeout(this.#timedOut, settings.timeoutMs)
-    settings.signal?.addEventListener('abort', this.#aborted)
+    if (settings.signal !== undefined) watchAbort(settings.signal, this.#aborted)
   }
 
   /** The broker lets no part pass that was not asked for. */
@@ -58,6 +59,7 @@ export class SingleRequest implements PendingRequest {
 
   #release(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer)
-    this.#settings.signal?.removeEventListener('abort', this.#aborted)
+    const { signal } = this.#settings
+    if (signal !== undefined) unwatchAbort(signal, this.#aborted)
   }
 }

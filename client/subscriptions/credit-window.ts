@@ -67,6 +67,11 @@ export class CreditWindow {
     return this.#doneBytes * 2 >= this.#windowBytes
   }
 
+  /** Whether messages are finished that the broker does not know of. */
+  get hasUnreported(): boolean {
+    return this.#doneMessages + this.#expiredMessages > 0
+  }
+
   /** What is to be reported now. */
   report(): CreditReport {
     this.#passedBytes += this.#doneBytes

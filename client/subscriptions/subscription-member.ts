@@ -70,6 +70,12 @@ export abstract class SubscriptionMember extends Member {
     if (this.credit.discarded(length)) this.reportCredit()
   }
 
+  /** The broker shares a group's messages out by what each member has on its hands, so an idle one says so. */
+  override emptied(): void {
+    if (this.group !== undefined && this.credit.hasUnreported) this.reportCredit()
+    super.emptied()
+  }
+
   protected reportCredit(): void {
     if (!this.context.outbox.isConnected) return
     if (this.state === 'finishing' || this.state === 'ended') return

@@ -99,6 +99,16 @@ test('[ORDER-3] across subscriptions of one client priority counts before turn',
   t.deepEqual(texts.slice(2).sort(), ['a3', 'b3'])
 })
 
+test('[ORDER-3] what comes on the direct path does not overtake what the same read has set free', async (t) => {
+  const { client } = await startBench(t)
+  const user = await client()
+  user.send(subscribe(1, 'a', { window: 0 }), subscribe(2, 'b'))
+  user.send(topic(0, 'a'), topic(1, 'b'), publish(0, 'urgent', { priority: 31 }))
+  await user.expectNothing()
+  user.send(credit(1, 1000), publish(1, 'calm'))
+  t.deepEqual(await user.texts(2), ['urgent', 'calm'])
+})
+
 test('subscriptions of one client take turns within a priority', async (t) => {
   const { client } = await startBench(t)
   const [publisher, subscriber] = [await client(), await client()]

@@ -6,7 +6,7 @@ import { Peer } from '../../broker/peers/peer.js'
 import { Service } from '../../broker/requests/service.js'
 import { Subscription } from '../../broker/routing/subscription.js'
 import { startBench } from './fixtures.js'
-import { cancel, publish, request, serve, subscribe, topic } from './frames.js'
+import { cancel, publish, request, serve, subscribe, topic, unsubscribe } from './frames.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -43,6 +43,17 @@ test.serial('what is queued for a client that does not read keeps nothing else i
 function living(type: new (...parameters: never[]) => object): number {
   return queryObjects(type, { format: 'count' })
 }
+
+test.serial('a subscription that has ended is forgotten, though the stream stood at it last', async (t) => {
+  const { client } = await startBench(t)
+  const user = await client()
+  user.send(subscribe(1, 'a'), topic(0, 'a'), publish(0, 'm'))
+  t.deepEqual(await user.texts(1), ['m'])
+  const ending = living(Subscription)
+  user.send(unsubscribe(1), publish(0, 'to nobody'))
+  await user.expect('DRAINED')
+  while (living(Subscription) >= ending) await delay(10)
+})
 
 test.serial('clients that are gone leave nothing behind', async (t) => {
   const { client } = await startBench(t)

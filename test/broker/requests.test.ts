@@ -152,6 +152,18 @@ test('[REQUEST-3] each request goes to one service of those that match, and resp
   t.true(Math.abs(ofPattern[0]! - ofPattern[1]!) <= 1, String(ofPattern))
 })
 
+test('[REQUEST-3] of the free responders the one with the fewest requests on its hands is next', async (t) => {
+  const { requester, responder, client } = await startService(t, 10)
+  requester.send(...[1, 2, 3, 4].map((id) => request(0, id)))
+  for (let count = 0; count < 4; count++) await responder.expect('REQUEST')
+  const idle = await client()
+  idle.send(serve(1, 'svc', 10))
+  await idle.expectNothing()
+  requester.send(...[5, 6, 7].map((id) => request(0, id, String(id))))
+  for (const text of ['5', '6', '7']) await idle.expect('REQUEST', { text })
+  await responder.expectNothing()
+})
+
 test('[REQUEST-3] UNSERVE: no request follows DRAINED, those given are still answered, held ones find another', async (t) => {
   const { requester, responder, client } = await startService(t)
   requester.send(request(0, 1, 'given'), request(0, 2, 'held'))
