@@ -54,7 +54,7 @@ export interface PublishOptions extends PayloadOptions {
 }
 
 export interface SubscribeOptions {
-  /** Share the messages with the other subscriptions of this group and pattern: each goes to one of them. */
+  /** Share the messages with all matching subscriptions of this group: each goes to one of them. */
   readonly group?: string | undefined
   /** Handlers that run at a time. Default 1: in order, one after another. Iterators take one at a time anyway. */
   readonly concurrency?: number | undefined

@@ -92,9 +92,8 @@ export class Backlog {
     this.#forgetPending()
   }
 
-  /** The queue of a level whose bit is set. */
+  /** The queue of a level whose bit is set. Everything is settled before anything is taken. */
   level(level: number): FrameQueue {
-    if (this.#pending.level === level) this.settle()
     return this.#levels[level]!
   }
 
@@ -115,7 +114,7 @@ export class Backlog {
     this.#bytes -= start - queue.headStart
     this.#messages -= messages
     queue.takeUntil(start)
-    if (queue.isEmpty && !this.#isPendingAt(level)) this.#mask &= ~(1 << level)
+    if (queue.isEmpty) this.#mask &= ~(1 << level)
   }
 
   /** Drops everything; returns how many frames that were. */
@@ -149,10 +148,6 @@ export class Backlog {
     const held = this.#heldTopics.get(id)
     if (held !== undefined) this.#lastHeld = held
     return held
-  }
-
-  #isPendingAt(level: number): boolean {
-    return this.#pending.level === level && this.#pending.start !== this.#pending.end
   }
 
   #forgetPending(): void {

@@ -9,6 +9,7 @@ import {
   HEADER_BYTES,
   type Headers,
   Offset,
+  SHAPE_HEADER,
   visibleHeaders,
 } from '../../protocol/index.js'
 
@@ -67,6 +68,12 @@ export class Message<T = unknown> {
   /** How the payload is encoded. */
   get encoding(): EncodingName {
     return ENCODING_NAMES[this.#encoding]!
+  }
+
+  /** Of a typed array: how many elements it has in each dimension. Undefined for anything else. */
+  get shape(): readonly number[] | undefined {
+    if (this.#encoding !== Encoding.ARRAY) return undefined
+    return this.#allHeaders()[SHAPE_HEADER] as readonly number[]
   }
 
   /** Small values that its sender put beside the payload. Throws DECODE_FAILED when they are no headers. */

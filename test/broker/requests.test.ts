@@ -376,6 +376,27 @@ test('[CREDIT-5] a client whose socket is full is given no request: another take
   }
 })
 
+test('requesters cannot have a responder let go by cancelling while it does not read', async (t) => {
+  const { requester, responder } = await startService(t, 10_000)
+  // Their CANCELs are more than the 64 KiB of unread answers at which a client is let go.
+  const ids = Array.from({ length: 6000 }, (_, id) => id)
+  requester.send(...ids.map((id) => request(0, id)))
+  for (const _ of ids) await responder.expect('REQUEST')
+  responder.send(subscribe(2, 'data', { window: 2 ** 30 }))
+  await responder.expectNothing()
+  responder.pause()
+  requester.send(topic(1, 'data'), ...Array.from({ length: 40 }, () => publish(1, Buffer.alloc(100_000))))
+  requester.send(...ids.map((id) => cancel(id)))
+  await requester.expectNothing()
+  responder.resume()
+  for (let cancelled = 0, messages = 0; cancelled < 6000 || messages < 40; ) {
+    const frame = await responder.next()
+    if (frame.kind === 'CANCEL') cancelled += 1
+    else if (frame.kind === 'MESSAGE') messages += 1
+    else t.true(frame.kind === 'NAME' || frame.kind === 'DELIVER', frame.kind)
+  }
+})
+
 test('[WIRE-2.7] what a responder sent before it hung up counts', async (t) => {
   const { requester, responder } = await startService(t, 2)
   requester.send(request(0, 1), request(0, 2))

@@ -2,7 +2,7 @@ import test from 'ava'
 import { TopicIds } from '../../broker/egress/topic-ids.js'
 import { WireTopic } from '../../broker/egress/wire-topic.js'
 import { startBench } from './fixtures.js'
-import { credit, publish, subscribe, topic } from './frames.js'
+import { credit, publish, subscribe, topic, unsubscribe } from './frames.js'
 import type { Client, Received } from './transcript.js'
 
 /** More than the broker keeps ids for, twice over. */
@@ -63,6 +63,37 @@ async function nextMessage(client: Client): Promise<Received> {
   while (frame.kind !== 'MESSAGE') frame = await client.next()
   return frame
 }
+
+test('[SUB-5] ids are free again once their frames have left the backlog, sent, expired or dropped', async (t) => {
+  const { client } = await startBench(t)
+  const [publisher, subscriber] = [await client(), await client()]
+  subscriber.send(subscribe(1, 'first.*', { window: 0 }), subscribe(2, 'first.*', { window: 0 }))
+  subscriber.send(subscribe(3, 'first.*', { window: 0 }), subscribe(4, 'second.*', { window: 2 ** 30 }))
+  await subscriber.expectNothing()
+  const soonNs = Number(process.hrtime.bigint()) + 1e6
+  for (let index = 0; index < 100; index++) {
+    publisher.send(topic(0, `first.${index}`), publish(0, '', { expiryNs: index % 2 === 0 ? soonNs : 0 }))
+  }
+  await publisher.expectNothing()
+  while (Number(process.hrtime.bigint()) < soonNs + 1e6) await new Promise(setImmediate)
+  subscriber.send(credit(1, 10_000), credit(2, 10_000), unsubscribe(3))
+  const first = new Set<number>()
+  for (let left = 100; left > 0; ) {
+    const frame = await subscriber.next()
+    if (frame.kind !== 'MESSAGE') continue
+    first.add(frame.topic)
+    left -= 1
+  }
+  t.is(first.size, 50)
+  const again = new Set<number>()
+  for (let begin = 0; begin < TOPICS; begin += BATCH) {
+    const names = Array.from({ length: BATCH }, (_, index) => `second.${begin + index}`)
+    publisher.send(...names.flatMap((name) => [topic(0, name), publish(0, '')]))
+    await publisher.expectNothing()
+  }
+  for (let left = TOPICS; left > 0; left--) again.add((await nextMessage(subscriber)).topic)
+  t.true([...first].every((id) => again.has(id)))
+})
 
 test('an id that a queued frame holds is never bound to another topic', (t) => {
   const ids = new TopicIds()
