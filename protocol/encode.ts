@@ -36,13 +36,8 @@ export interface ByteSink {
   write(bytes: Buffer): boolean
 }
 
-function writeHead(
-  target: Buffer,
-  start: number,
-  head: MessageHead,
-  flags: number,
-  payloadBytes: number,
-): number {
+/** Writes the options of a frame; returns where its payload starts. [WIRE-3.1] */
+function writeOptions(target: Buffer, start: number, head: MessageHead, flags: number): number {
   let offset = start + HEADER_BYTES
   if (flags & Flag.EXPIRY) {
     writeU64(target, offset, head.expiryNs)
@@ -57,14 +52,22 @@ function writeHead(
     target.set(head.headers, offset + 4)
     offset += 4 + head.headers.length
   }
-  writeU32(target, start, offset - start + payloadBytes)
-  target[start + 4] = head.kind
-  target[start + 5] = flags
-  target[start + 6] = head.priority
-  target[start + 7] = head.encoding
-  writeU32(target, start + 8, head.topic)
-  writeU32(target, start + 12, head.id)
   return offset
+}
+
+/** Writes the four words of a header; frames start at multiples of four bytes. [WIRE-1.1] */
+function writeHeader(
+  words: Uint32Array,
+  start: number,
+  length: number,
+  head: MessageHead,
+  flags: number,
+): void {
+  const index = start >>> 2
+  words[index] = length
+  words[index + 1] = head.kind | (flags << 8) | (head.priority << 16) | (head.encoding << 24)
+  words[index + 2] = head.topic
+  words[index + 3] = head.id
 }
 
 function optionFlags(head: MessageHead): number {
@@ -79,10 +82,14 @@ function pad(target: Buffer, from: number, to: number): void {
   for (let offset = from; offset < to; offset++) target[offset] = 0
 }
 
+const NO_WORDS = new Uint32Array(0)
+
 /** Writes frames one behind another into batches, and hands each batch to a sink. */
 export class FrameWriter {
   readonly #sink: ByteSink
   #batch: Buffer | undefined
+  /** The memory of the batch, by words. */
+  #words: Uint32Array = NO_WORDS
   #used = 0
 
   constructor(sink: ByteSink) {
@@ -105,12 +112,13 @@ export class FrameWriter {
 
     const batch = this.#reserve(bytesMax)
     const start = this.#used
-    const payloadStart = start + HEADER_BYTES + optionBytes
+    const payloadStart = flags === 0 ? start + HEADER_BYTES : writeOptions(batch, start, head, flags)
     let payloadBytes = payload.length
     if (typeof payload === 'string') payloadBytes = batch.write(payload, payloadStart, 'utf8')
     else batch.set(payload, payloadStart)
-    writeHead(batch, start, head, flags, payloadBytes)
-    return this.#close(batch, start, HEADER_BYTES + optionBytes + payloadBytes)
+    const length = payloadStart - start + payloadBytes
+    writeHeader(this.#words, start, length, head, flags)
+    return this.#close(batch, start, length)
   }
 
   /** Writes one control frame. */
@@ -139,7 +147,9 @@ export class FrameWriter {
     this.#batch = undefined
     const free = this.#sink.write(bytes)
     // The sink may have written frames of its own meanwhile, which lie in a batch that must stay.
-    if (free && this.#batch === undefined && batch.length === BATCH_BYTES) this.#batch = batch
+    if (!free || this.#batch !== undefined || batch.length !== BATCH_BYTES) return
+    this.#batch = batch
+    if (this.#words.buffer !== batch.buffer) this.#words = new Uint32Array(batch.buffer)
   }
 
   /** Forgets what no flush has handed over: the connection that it was meant for is gone. */
@@ -152,6 +162,7 @@ export class FrameWriter {
     // A control frame with the longest body needs more than a batch that is kept from before.
     if (this.#batch === undefined || this.#batch.length < bytes) {
       this.#batch = Buffer.allocUnsafeSlow(Math.max(BATCH_BYTES, bytes))
+      this.#words = new Uint32Array(this.#batch.buffer)
     }
     return this.#batch
   }
@@ -170,8 +181,8 @@ export class FrameWriter {
     const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
     const length = HEADER_BYTES + optionBytes + bytes.length
     const frame = Buffer.allocUnsafeSlow(paddedLength(length))
-    const payloadStart = writeHead(frame, 0, head, flags, bytes.length)
-    frame.set(bytes, payloadStart)
+    writeHeader(new Uint32Array(frame.buffer), 0, length, head, flags)
+    frame.set(bytes, writeOptions(frame, 0, head, flags))
     pad(frame, length, frame.length)
     this.#sink.write(frame)
     return length

@@ -46,6 +46,8 @@ export interface NativeHost {
    * full, or -1 when nobody reads it any longer; what the peer had sent can be read on.
    */
   send(fd: number, bytes: Uint8Array): number
+  /** Asks for room for bytes on their way to the peer; the kernel gives what an unprivileged process may have. */
+  setSendBuffer(fd: number, bytes: number): void
   /** Whether this user's other processes may inspect this one. False: the platform has no such notion. */
   setDumpable(dumpable: boolean): boolean
 }

@@ -108,13 +108,14 @@ export class Backlog {
     this.#bytes -= QUEUED_TOPIC_BYTES
   }
 
-  /** Takes off the frames of a level that end at `start` of its head block. */
-  taken(level: number, start: number, messages: number): void {
+  /** Takes off the frames of a level that end at `start` of its head block; returns the block if it is used up. */
+  taken(level: number, start: number, messages: number): Buffer | undefined {
     const queue = this.#levels[level]!
     this.#bytes -= start - queue.headStart
     this.#messages -= messages
-    queue.takeUntil(start)
+    const usedUp = queue.takeUntil(start)
     if (queue.isEmpty) this.#mask &= ~(1 << level)
+    return usedUp
   }
 
   /** Drops everything; returns how many frames that were. */

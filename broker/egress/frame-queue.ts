@@ -1,6 +1,7 @@
+import { BLOCK_BYTES, takeBlock } from './blocks.js'
+
 /** The first block is small, for most queues stay short; each further one is twice as large, up to the last. */
 const BLOCK_BYTES_MIN = 1024
-const BLOCK_BYTES_MAX = 64 * 1024
 
 /**
  * A first-in first-out queue of whole frames, copied one behind another into blocks. A frame's own length says
@@ -11,7 +12,7 @@ const BLOCK_BYTES_MAX = 64 * 1024
  *           ^ headStart     ^ headEnd
  *
  * Empty means that there is no block. No frame spans blocks; what is larger than a block has one of its own.
- * Bytes are never written again once their frames were taken, so whoever took them may keep slices of them.
+ * A block is not written again before whoever took its last frame gives it back.
  */
 export class FrameQueue {
   #blocks: Buffer[] = []
@@ -54,21 +55,24 @@ export class FrameQueue {
     this.#ends[this.#ends.length - 1] = used + size
   }
 
-  /** Takes off the frames of the head block that end at `start`. */
-  takeUntil(start: number): void {
+  /** Takes off the frames of the head block that end at `start`; returns the block if it is used up. */
+  takeUntil(start: number): Buffer | undefined {
     this.#headStart = start
-    if (start < this.headEnd) return
+    if (start < this.headEnd) return undefined
+    const usedUp = this.head
     this.#blocks[this.#first] = EMPTY_BLOCK
     this.#first += 1
     this.#headStart = 0
     if (this.#first === this.#blocks.length) this.#reset()
     else if (this.#first > 32 && this.#first * 2 > this.#blocks.length) this.#compact()
+    return usedUp
   }
 
   #addBlock(size: number): Buffer {
     // Large frames must not make every later block large.
-    const block = Buffer.allocUnsafeSlow(Math.max(size, this.#blockBytes))
-    if (this.#blockBytes < BLOCK_BYTES_MAX) this.#blockBytes *= 2
+    const bytes = Math.max(size, this.#blockBytes)
+    const block = bytes === BLOCK_BYTES ? takeBlock() : Buffer.allocUnsafeSlow(bytes)
+    if (this.#blockBytes < BLOCK_BYTES) this.#blockBytes *= 2
     this.#blocks.push(block)
     this.#ends.push(0)
     return block

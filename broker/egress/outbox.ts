@@ -1,5 +1,6 @@
 import { Flag, HEADER_BYTES, Offset, paddedLength, readU32, readU64 } from '../../protocol/index.js'
 import { Backlog } from './backlog.js'
+import { giveBlock } from './blocks.js'
 import type { Channel } from './channel.js'
 import { Gather } from './gather.js'
 import { Lane } from './lane.js'
@@ -70,6 +71,8 @@ export class Outbox {
   #current: Lane | undefined
   /** Backlogs with frames that lie where they were read, and must be copied before the next read. */
   readonly #unsettled: Backlog[] = []
+  /** Blocks of queues that were emptied into what is gathered. */
+  readonly #usedUp: Buffer[] = []
   isListed = false
   messagesSent = 0
 
@@ -177,7 +180,7 @@ export class Outbox {
       if (this.#ready === undefined || this.#ready.isEmpty) return
       if (writes === WRITES_IN_A_ROW_MAX) return this.#flushList.addLater(this)
       this.#gatherQueued(this.#ready)
-      if (!this.#gather.flush()) this.#state = 'congested'
+      this.#sendGathered()
     }
   }
 
@@ -199,6 +202,13 @@ export class Outbox {
     this.#controlBytes = 0
     this.#ready = undefined
     this.replies.backlog?.clear()
+  }
+
+  /** Sends what is gathered; blocks that it came from may be used again, unless the channel keeps some of it. */
+  #sendGathered(): void {
+    if (this.#gather.flush()) for (const block of this.#usedUp) giveBlock(block)
+    else this.#state = 'congested'
+    this.#usedUp.length = 0
   }
 
   #overflow(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
@@ -283,7 +293,8 @@ export class Outbox {
       messages += 1
       start += paddedLength(length)
     }
-    backlog.taken(level, start, messages)
+    const usedUp = backlog.taken(level, start, messages)
+    if (usedUp !== undefined) this.#usedUp.push(usedUp)
     return start - headStart
   }
 

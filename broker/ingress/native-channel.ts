@@ -13,6 +13,12 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 markTransient(READ_BUFFER)
 
 /**
+ * Room for bytes on their way to a client. The usual 208 KiB are less than a client reads at once, so that broker and
+ * client would take turns instead of working side by side; an unprivileged process usually gets twice that.
+ */
+const SEND_BUFFER_BYTES = 512 * 1024
+
+/**
  * The stream to and from one client by way of the addon. Bytes go straight to the kernel, which says at once how
  * many it took; the rest is left to Node to write.
  *
@@ -38,6 +44,7 @@ export class NativeChannel implements Channel {
     this.#native = native
     this.#events = events
     this.#fd = native.duplicate(fd)
+    native.setSendBuffer(this.#fd, SEND_BUFFER_BYTES)
     accepted.destroy()
     this.#socket = this.#read(this.#fd, true)
   }

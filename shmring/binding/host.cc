@@ -114,6 +114,19 @@ Napi::Value Send(const Napi::CallbackInfo &info) {
   return Napi::Number::New(env, result == RINGBUS_PEER_GONE ? -1 : static_cast<double>(sent));
 }
 
+void SetSendBuffer(const Napi::CallbackInfo &info) {
+  std::optional<int> fd = ReadDescriptor(info);
+  if (!fd) return;
+  double bytes = info[1].IsNumber() ? info[1].As<Napi::Number>().DoubleValue() : 0;
+  if (!(bytes >= 1 && bytes <= std::numeric_limits<int>::max())) {
+    ThrowArgumentError(info.Env(), "Expected `bytes` to be a positive integer");
+    return;
+  }
+  const char *failed_call = "";
+  int result = ringbus_set_send_buffer(*fd, static_cast<int>(bytes), &failed_call);
+  if (result < 0) ThrowHostError(info.Env(), result, failed_call);
+}
+
 Napi::Value SetDumpable(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   if (!info[0].IsBoolean()) {
@@ -137,6 +150,7 @@ void ExportHost(Napi::Env env, Napi::Object exports) {
   exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials, "peerCredentials"));
   exports.Set("duplicate", Napi::Function::New(env, Duplicate, "duplicate"));
   exports.Set("send", Napi::Function::New(env, Send, "send"));
+  exports.Set("setSendBuffer", Napi::Function::New(env, SetSendBuffer, "setSendBuffer"));
   exports.Set("setDumpable", Napi::Function::New(env, SetDumpable, "setDumpable"));
 }
 

@@ -7,6 +7,12 @@
 #define MSG_NOSIGNAL 0 /* macOS: Node.js ignores SIGPIPE for the whole process */
 #endif
 
+int ringbus_set_send_buffer(int fd, int bytes, const char **failed_call) {
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0) return 0;
+  *failed_call = "setsockopt";
+  return -errno;
+}
+
 int ringbus_send(int fd, const void *bytes, size_t length, size_t *sent, const char **failed_call) {
   *sent = 0;
   ssize_t result;

@@ -120,6 +120,12 @@ int ringbus_duplicate(int fd, int *duplicate, const char **failed_call);
 int ringbus_send(int fd, const void *bytes, size_t length, size_t *sent, const char **failed_call);
 
 /*
+ * Asks for room for `bytes` on their way to the peer of a socket. The kernel gives as much of it as an
+ * unprivileged process may have (net.core.wmem_max), without a word about the rest.
+ */
+int ringbus_set_send_buffer(int fd, int bytes, const char **failed_call);
+
+/*
  * Whether other processes of this user may attach a debugger to this one, read its memory through /proc and
  * find a core dump of it. Holds until it is set again; executing another program resets it, and so does a
  * change of user or group. RINGBUS_UNSUPPORTED outside Linux.

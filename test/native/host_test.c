@@ -224,6 +224,22 @@ static void test_send(void) {
   EXPECT(strcmp(failed_call, "send") == 0);
 }
 
+static void test_send_buffer(void) {
+  int pair[2], before, after;
+  socklen_t length = sizeof before;
+  const char *failed_call = "";
+  EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  EXPECT(getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &before, &length) == 0);
+  EXPECT(ringbus_set_send_buffer(pair[0], 8192, &failed_call) == 0);
+  EXPECT(getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &after, &length) == 0 && after < before);
+  EXPECT(ringbus_set_send_buffer(pair[0], 1 << 30, &failed_call) == 0);
+  EXPECT(getsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &after, &length) == 0 && after >= before);
+  close(pair[0]);
+  close(pair[1]);
+  EXPECT(ringbus_set_send_buffer(pair[0], 8192, &failed_call) == RINGBUS_EBADF);
+  EXPECT(strcmp(failed_call, "setsockopt") == 0);
+}
+
 static void test_duplicate(void) {
   int pair[2], duplicate;
   EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
@@ -262,6 +278,7 @@ int main(int count, char **arguments) {
   test_release_reports_a_bad_descriptor();
   test_peer_credentials();
   test_send();
+  test_send_buffer();
   test_duplicate();
   test_set_dumpable();
   return 0;

@@ -146,7 +146,7 @@ test('[ERR-5] an error too long to be sent is cut: its message shortened, its de
     t.true(bytes.length <= CONTROL_BYTES_MAX)
     const frame = controlFrame(Kind.ERROR, 0, 0, bytes)
     const body = decodeBody(Kind.ERROR, frame, 0, frame.readUInt32LE(0))
-    t.like(body, { code: 'BAD_TOPIC', fatal: true, details: null })
+    t.like(body, { code: 'BAD_TOPIC', fatal: true, details: undefined })
     t.true(body.message.startsWith(message.slice(0, 1024)))
   }
 })
