@@ -22,10 +22,10 @@ export interface MessageHead {
 const UTF8_BYTES_PER_UNIT_MAX = 3
 
 /** Frames are gathered in batches of this size: what Node reads at once on the other side. */
-const BATCH_BYTES = 64 * 1024
+const BATCH_BYTES = 128 * 1024
 
 /** A batch past this mark leaves at once, so that the peer works while the rest is written. */
-const FLUSH_MARK_BYTES = 32 * 1024
+const FLUSH_MARK_BYTES = 64 * 1024
 
 /** Takes the bytes of whole frames. */
 export interface ByteSink {

@@ -1,7 +1,12 @@
-import { BLOCK_BYTES, takeBlock } from './blocks.js'
+import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { BufferPool } from './buffer-pool.js'
 
 /** The first block is small, for most queues stay short; each further one is twice as large, up to the last. */
 const BLOCK_BYTES_MIN = 1024
+const BLOCK_BYTES_MAX = 64 * 1024
+
+/** Blocks of queues that grew, for the next one: 8 MiB, one full backlog. */
+export const BLOCKS = new BufferPool(BLOCK_BYTES_MAX, 128)
 
 /**
  * A first-in first-out queue of whole frames, copied one behind another into blocks. A frame's own length says
@@ -43,16 +48,11 @@ export class FrameQueue {
 
   /** Appends a copy of the whole frames between `start` and `end`, padding included. */
   push(bytes: Buffer, start: number, end: number): void {
-    const size = end - start
-    const last = this.#blocks.length - 1
-    let block = this.#blocks[last]
-    let used = this.#ends[last] ?? 0
-    if (this.isEmpty || block === undefined || block.length - used < size) {
-      block = this.#addBlock(size)
-      used = 0
+    for (let from = start; from < end; ) {
+      const to = framesWithin(bytes, from, end, this.#room)
+      if (to === from) this.#addBlock(firstFrameEnd(bytes, from) - from, end - from)
+      else from = this.#append(bytes, from, to)
     }
-    bytes.copy(block, used, start, end)
-    this.#ends[this.#ends.length - 1] = used + size
   }
 
   /** Takes off the frames of the head block that end at `start`; returns the block if it is used up. */
@@ -68,14 +68,26 @@ export class FrameQueue {
     return usedUp
   }
 
-  #addBlock(size: number): Buffer {
-    // Large frames must not make every later block large.
-    const bytes = Math.max(size, this.#blockBytes)
-    const block = bytes === BLOCK_BYTES ? takeBlock() : Buffer.allocUnsafeSlow(bytes)
-    if (this.#blockBytes < BLOCK_BYTES) this.#blockBytes *= 2
-    this.#blocks.push(block)
+  /** Bytes that the last block has left. */
+  get #room(): number {
+    const last = this.#blocks.length - 1
+    return this.isEmpty ? 0 : this.#blocks[last]!.length - this.#ends[last]!
+  }
+
+  #append(bytes: Buffer, from: number, to: number): number {
+    const last = this.#blocks.length - 1
+    const used = this.#ends[last]!
+    bytes.copy(this.#blocks[last]!, used, from, to)
+    this.#ends[last] = used + to - from
+    return to
+  }
+
+  /** Adds a block for a frame and what follows it. A large frame must not make every later block large. */
+  #addBlock(frameBytes: number, comingBytes: number): void {
+    const bytes = Math.max(frameBytes, comingBytes < BLOCK_BYTES_MAX / 2 ? this.#blockBytes : BLOCK_BYTES_MAX)
+    this.#blocks.push(bytes === BLOCKS.bytes ? BLOCKS.take() : Buffer.allocUnsafeSlow(bytes))
     this.#ends.push(0)
-    return block
+    if (this.#blockBytes < BLOCK_BYTES_MAX) this.#blockBytes *= 2
   }
 
   #compact(): void {
@@ -93,3 +105,17 @@ export class FrameQueue {
 }
 
 const EMPTY_BLOCK = Buffer.alloc(0)
+
+function firstFrameEnd(bytes: Buffer, start: number): number {
+  return start + paddedLength(readU32(bytes, start + Offset.LENGTH))
+}
+
+/** Where the last of the frames from `start` ends that fit into `room` bytes; `start` when none does. */
+function framesWithin(bytes: Buffer, start: number, end: number, room: number): number {
+  if (end - start <= room) return end
+  let fitting = start
+  for (let next = firstFrameEnd(bytes, start); next - start <= room; next = firstFrameEnd(bytes, next)) {
+    fitting = next
+  }
+  return fitting
+}

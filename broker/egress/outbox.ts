@@ -1,7 +1,7 @@
 import { Flag, HEADER_BYTES, Offset, paddedLength, readU32, readU64 } from '../../protocol/index.js'
 import { Backlog } from './backlog.js'
-import { giveBlock } from './blocks.js'
 import type { Channel } from './channel.js'
+import { BLOCKS } from './frame-queue.js'
 import { Gather } from './gather.js'
 import { Lane } from './lane.js'
 import { ReadyLanes } from './ready-lanes.js'
@@ -71,7 +71,7 @@ export class Outbox {
   #current: Lane | undefined
   /** Backlogs with frames that lie where they were read, and must be copied before the next read. */
   readonly #unsettled: Backlog[] = []
-  /** Blocks of queues that were emptied into what is gathered. */
+  /** Blocks of queues that were emptied, and are not known to have left. */
   readonly #usedUp: Buffer[] = []
   isListed = false
   messagesSent = 0
@@ -204,10 +204,14 @@ export class Outbox {
     this.replies.backlog?.clear()
   }
 
-  /** Sends what is gathered; blocks that it came from may be used again, unless the channel keeps some of it. */
   #sendGathered(): void {
-    if (this.#gather.flush()) for (const block of this.#usedUp) giveBlock(block)
+    if (this.#gather.flush()) this.#giveBlocks()
     else this.#state = 'congested'
+  }
+
+  /** What was sent from them has left. */
+  #giveBlocks(): void {
+    for (let index = 0; index < this.#usedUp.length; index++) BLOCKS.give(this.#usedUp[index]!)
     this.#usedUp.length = 0
   }
 
@@ -220,6 +224,7 @@ export class Outbox {
   #writable(): void {
     if (this.#state !== 'congested') return
     this.#state = 'open'
+    this.#giveBlocks()
     for (const frame of this.#controls) this.#gather.add(frame, 0, frame.length)
     this.#controls = []
     this.#controlBytes = 0

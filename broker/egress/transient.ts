@@ -5,7 +5,6 @@ export function markTransient(bytes: Buffer): void {
   transient.add(bytes.buffer)
 }
 
-/** The bytes in memory that stays as it is: a copy if they lie in memory that is used again. */
-export function lasting(bytes: Buffer): Buffer {
-  return transient.has(bytes.buffer) ? Buffer.from(bytes) : bytes
+export function isTransient(bytes: Buffer): boolean {
+  return transient.has(bytes.buffer)
 }

@@ -1,7 +1,8 @@
 import { Socket } from 'node:net'
 import type { NativeHost } from '../../shmring/index.js'
+import { BufferPool } from '../egress/buffer-pool.js'
 import type { Channel } from '../egress/channel.js'
-import { lasting, markTransient } from '../egress/transient.js'
+import { isTransient, markTransient } from '../egress/transient.js'
 import { descriptorOf } from './descriptor.js'
 import type { ChannelEvents } from './plain-channel.js'
 
@@ -11,6 +12,9 @@ import type { ChannelEvents } from './plain-channel.js'
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 markTransient(READ_BUFFER)
+
+/** For what a socket did not take: of a whole read at most. A few sockets at a time are so full. */
+const RESTS = new BufferPool(READ_BUFFER.length, 32)
 
 /**
  * Room for bytes on their way to a client. The usual 208 KiB are less than a client reads at once, so that broker and
@@ -36,6 +40,8 @@ export class NativeChannel implements Channel {
   readonly #fd: number
   #socket: Socket
   #state: 'open' | 'draining' | 'ended' = 'open'
+  /** What Node writes from, given back when it has. */
+  readonly #rests: Buffer[] = []
   /** Node has bytes to write: what follows must queue behind them. */
   #waiting = false
 
@@ -62,8 +68,18 @@ export class NativeChannel implements Channel {
       }
     }
     this.#waiting = true
-    this.#socket.write(lasting(bytes.subarray(sent)), this.#written)
+    this.#socket.write(this.#lasting(bytes.subarray(sent)), this.#written)
     return false
+  }
+
+  /** Bytes that may wait: a copy, if they lie in memory that is used again. */
+  #lasting(bytes: Buffer): Buffer {
+    if (!isTransient(bytes)) return bytes
+    if (bytes.length > RESTS.bytes) return Buffer.from(bytes)
+    const rest = RESTS.take()
+    this.#rests.push(rest)
+    rest.set(bytes)
+    return rest.subarray(0, bytes.length)
   }
 
   end(): void {
@@ -100,6 +116,8 @@ export class NativeChannel implements Channel {
     if (error) this.#drain()
     else if (this.#socket.writableLength === 0) {
       this.#waiting = false
+      for (const rest of this.#rests) RESTS.give(rest)
+      this.#rests.length = 0
       this.onWritable()
     }
   }

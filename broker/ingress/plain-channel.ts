@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Channel } from '../egress/channel.js'
-import { lasting } from '../egress/transient.js'
+import { isTransient } from '../egress/transient.js'
 
 export interface ChannelEvents {
   /** Bytes that have come. They are the caller's again once this returns. */
@@ -34,7 +34,7 @@ export class PlainChannel implements Channel {
 
   write(bytes: Buffer): boolean {
     if (this.#state !== 'open') return true
-    this.#socket.write(lasting(bytes), this.#written)
+    this.#socket.write(isTransient(bytes) ? Buffer.from(bytes) : bytes, this.#written)
     this.#waiting = this.#socket.writableLength > 0
     return !this.#waiting
   }

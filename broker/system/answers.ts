@@ -99,7 +99,6 @@ function naturalNumber(value: unknown, otherwise: number): number {
 }
 
 function stats(hub: Hub): Row {
-  const { rss, heapUsed, external } = process.memoryUsage()
   const { user, system } = process.cpuUsage()
   return {
     version: BROKER_VERSION,
@@ -115,8 +114,18 @@ function stats(hub: Hub): Row {
     requestsRouted: hub.requests.requestsRouted,
     requestsInFlight: hub.requests.requestsInFlight,
     clientsRefused: hub.faults,
-    memory: { rss, heapUsed, external },
+    memory: memory(),
     processor: { userMicros: user, systemMicros: system },
+  }
+}
+
+function memory(): Row {
+  try {
+    const { rss, heapUsed, external } = process.memoryUsage()
+    return { rss, heapUsed, external }
+  } catch {
+    // Node reads it from a file, and there may be no descriptor left: no reason to end.
+    return {}
   }
 }
 

@@ -9,7 +9,7 @@ export interface Outlet extends ByteSink {
 
 /**
  * Everything that a client sends, in order. Frames written in one turn leave in one write, at the end of the
- * turn, and at once past 32 KiB. While there is no connection they are kept, and begin the next one:
+ * turn, and at once past 64 KiB. While there is no connection they are kept, and begin the next one:
  *
  *   connected  frames → writer → outlet      aliases are known to the broker
  *   away       frames → writer → kept        aliases are bound from nothing, within what is kept

@@ -50,13 +50,16 @@ test('[ERR-3] answers that are read do not add up to CONTROL_OVERFLOW', async (t
 test('[ERR-3] OUTBOX_OVERFLOW for a client that does not read its replies; its responder goes on', async (t) => {
   const { client } = await startBench(t, { outboxBytesMax: 200_000, refusedLingerMs: 20_000 })
   const [requester, responder, other] = [await client(), await client(), await client()]
+  other.send(subscribe(1, '$SYS.client.disconnected'))
+  await other.expectNothing()
   responder.send(serve(1, 'svc', 100))
   await responder.expectNothing()
   requester.pause()
   requester.send(topic(0, 'svc'), ...Array.from({ length: 60 }, (_, id) => request(0, id)))
   const links: number[] = []
   while (links.length < 60) links.push((await responder.expect('REQUEST')).id)
-  responder.send(...links.map((id) => reply(id, Buffer.alloc(50_000))))
+  responder.send(...links.map((id) => reply(id, Buffer.alloc(500_000))))
+  await other.expect('MESSAGE', { name: '$SYS.client.disconnected' })
   requester.resume()
   const { code } = await readToError(requester)
   t.is(code, 'OUTBOX_OVERFLOW')

@@ -49,7 +49,7 @@ test('[WIRE-1.1] the length that a writer returns is that of the frame, without 
   t.is(writer.message(head({}), '😀'.repeat(10_000)), 16 + 40_000)
 })
 
-test('frames of one turn leave in one write, and in several once 32 KiB are there', (t) => {
+test('frames of one turn leave in one write, and in several once 64 KiB are there', (t) => {
   const sink = new KeepingSink(false)
   const writer = new FrameWriter(sink)
   for (let index = 0; index < 10; index++) writer.message(head({}), Buffer.alloc(984))
