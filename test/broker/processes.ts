@@ -11,6 +11,7 @@ export class Child {
   readonly process: ChildProcess
   readonly #messages: unknown[] = []
   readonly #waiting: (() => void)[] = []
+  readonly #closed: Promise<unknown>
   stderr = ''
 
   constructor(t: ExecutionContext, child: ChildProcess) {
@@ -24,7 +25,9 @@ export class Child {
       this.stderr += text
       this.#wake()
     })
+    child.stdout?.resume()
     child.on('exit', () => this.#wake())
+    this.#closed = once(child, 'close')
   }
 
   get pid(): number {
@@ -55,8 +58,9 @@ export class Child {
     return this.ended()
   }
 
+  /** Resolves once the process has ended and all that it wrote is here, with its exit code. */
   async ended(): Promise<number | null> {
-    if (this.isRunning) await once(this.process, 'exit')
+    await this.#closed
     return this.process.exitCode
   }
 
