@@ -20,7 +20,7 @@ const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name).join(', ')
 const PEER_NAMES: readonly PeerName[] = ['ringbus', 'nats']
 
 /** A median of fewer pairs moves with the noise of the machine. */
-const FULL = { pairs: 7, durationMs: 2000, seriesCount: 50_000 }
+const FULL = { pairs: 7, durationMs: 3000, seriesCount: 50_000 }
 
 /** Ends within three minutes: to see whether something broke, not to quote. */
 const QUICK = { pairs: 3, durationMs: 700, seriesCount: 10_000 }

@@ -89,7 +89,7 @@ async function listeningAddress(server: ChildProcess): Promise<string> {
 
 export const nats: Peer = {
   name: 'nats',
-  tuning: { windowMessages: 16384, burstMessages: 1024, reportMessages: 1024 },
+  tuning: { windowMessages: 16_384, burstMessages: 4096, reportMessages: 2048 },
 
   version() {
     const { status, stdout } = spawnSync(PROGRAM, ['--version'], { encoding: 'utf8' })

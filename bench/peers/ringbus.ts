@@ -42,7 +42,7 @@ class RingbusConnection implements Connection {
 
 export const ringbus: Peer = {
   name: 'ringbus',
-  tuning: { windowMessages: 4096, burstMessages: 1024, reportMessages: 1024 },
+  tuning: { windowMessages: 16_384, burstMessages: 1024, reportMessages: 2048 },
 
   version() {
     return (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version

@@ -8,7 +8,7 @@ const PUBLISHER = new URL('../workers/publisher.js', import.meta.url)
 const SUBSCRIBER = new URL('../workers/subscriber.js', import.meta.url)
 
 /** A stream this short lets every process compile what it runs often. */
-const WARMUP_MS = 500
+const WARMUP_MS = 1000
 
 /** After the publisher has ended, whatever has not come by then was lost. */
 const ARRIVAL_TIMEOUT_MS = 20_000

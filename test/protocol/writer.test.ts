@@ -60,16 +60,16 @@ test('frames of one turn leave in one write, and in several once 64 KiB are ther
     sink.writes.map(({ length }) => length),
     [10_000],
   )
-  for (let index = 0; index < 40; index++) writer.message(head({}), Buffer.alloc(984))
+  for (let index = 0; index < 70; index++) writer.message(head({}), Buffer.alloc(984))
   t.deepEqual(
     sink.writes.map(({ length }) => length),
-    [10_000, 33_000],
+    [10_000, 66_000],
   )
   writer.flush()
   writer.flush()
   t.deepEqual(
     sink.writes.map(({ length }) => length),
-    [10_000, 33_000, 7000],
+    [10_000, 66_000, 4000],
   )
 })
 
