@@ -39,16 +39,10 @@ export class Inbox {
     const topicId = readU32(bytes, start + Offset.TOPIC)
     const end = start + paddedLength(length)
     const last = this.#lastRun
-    if (
-      last !== undefined &&
-      last.end === start &&
-      last.bytes === bytes &&
-      last.topicId === topicId &&
-      this.#lastLevel === level
-    ) {
+    if (last !== undefined && last.end === start && last.bytes === bytes && this.#lastLevel === level) {
       // Whatever else the broker might have said in between would lie in between.
       last.end = end
-      return true
+      return last.topicId === topicId || this.#mix(last, topicId)
     }
     if (!consumer.takesFrames) {
       consumer.discarded(length)
@@ -62,6 +56,7 @@ export class Inbox {
       end,
       topicId,
       topic,
+      names: undefined,
       epoch: consumer.epoch,
       isSettled: !isReadMemory(bytes),
       next: undefined,
@@ -71,6 +66,13 @@ export class Inbox {
     this.#lastRun = run
     this.#lastLevel = level
     return true
+  }
+
+  /** The run goes on with another topic; false when that has no name. */
+  #mix(run: Run, topicId: number): boolean {
+    run.topicId = topicId
+    run.names = this.#names.capture()
+    return this.#names.find(topicId) !== undefined
   }
 
   /** Everything of this read is in. */
@@ -170,6 +172,7 @@ export class Inbox {
       const start = run.start
       const length = readU32(run.bytes, start)
       run.start = start + paddedLength(length)
+      if (run.names !== undefined) run.topic = run.names[readU32(run.bytes, start + Offset.TOPIC)]!
       if (run.start >= run.end) consumer.shift(level)
       consumer.start(run, start, length)
       handlers += 1

@@ -1,14 +1,18 @@
 import { paddedLength, readU32 } from '../../protocol/index.js'
 import { copyOf } from './read-memory.js'
 
-/** Frames of one topic and one priority that lie one behind another in one buffer. */
+/** Frames of one priority that lie one behind another in one buffer. */
 export interface Run {
   bytes: Buffer
   /** Where the next frame starts; moves towards `end` as frames are taken. */
   start: number
   end: number
-  readonly topicId: number
-  readonly topic: string
+  /** The id that its last frame bears. */
+  topicId: number
+  /** The topic of the next frame. */
+  topic: string
+  /** Set when the frames are of several topics: what their ids stood for when they arrived. */
+  names: readonly (string | undefined)[] | undefined
   /** Which connection it came by. */
   readonly epoch: number
   /** Whether messages may refer to `bytes` for as long as they live. */

@@ -1,25 +1,34 @@
-/** The topics that the broker's ids stand for at this point of the stream. [SUB-5] */
+/**
+ * The topics that the broker's ids stand for at this point of the stream. [SUB-5] What has arrived before may go on
+ * to use the names as they are now: then the next change of a binding goes to a copy.
+ */
 export class TopicNames {
-  readonly #names = new Map<number, string>()
-  #lastId = 0
-  #lastName: string | undefined
+  /** By id; the broker counts ids from 1 and uses the lowest that is free. */
+  #names: (string | undefined)[] = []
+  #isCaptured = false
 
   bind(id: number, name: string): void {
-    this.#names.set(id, name)
-    this.#lastName = undefined
+    const bound = this.#names[id]
+    if (this.#isCaptured && bound !== undefined && bound !== name) {
+      this.#names = this.#names.slice()
+      this.#isCaptured = false
+    }
+    this.#names[id] = name
   }
 
   find(id: number): string | undefined {
-    if (id === this.#lastId && this.#lastName !== undefined) return this.#lastName
-    const name = this.#names.get(id)
-    this.#lastId = id
-    this.#lastName = name
-    return name
+    return this.#names[id]
+  }
+
+  /** The names by id, in which those that are bound now never change. */
+  capture(): readonly (string | undefined)[] {
+    this.#isCaptured = true
+    return this.#names
   }
 
   /** The ids of another connection mean nothing. */
   clear(): void {
-    this.#names.clear()
-    this.#lastName = undefined
+    this.#names = []
+    this.#isCaptured = false
   }
 }
