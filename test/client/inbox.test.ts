@@ -71,6 +71,10 @@ class Fixture {
     return new TestConsumer(name, this.inbox, this.log, work, slots)
   }
 
+  rename(id: number, topic: string): void {
+    this.#names.bind(id, topic)
+  }
+
   /** One read: [consumer, priority, text, topic id]. */
   read(...frames: [Consumer, number, string, number?][]): void {
     const parts: Buffer[] = []
@@ -189,6 +193,24 @@ test('frames of several topics and of split runs keep their order within a level
   )
 })
 
+test('[SUB-5] frames that wait keep their topics when the broker gives the ids to others', async (t) => {
+  const fixture = new Fixture()
+  const a = fixture.consumer('a', undefined, 0)
+  fixture.read([a, 0, '1', 1], [a, 0, '2', 2], [a, 0, '3', 1])
+  fixture.rename(1, 'new.1')
+  fixture.read([a, 0, '4', 1], [a, 0, '5', 2])
+  fixture.rename(2, 'new.2')
+  fixture.rename(1, 'newer.1')
+  fixture.read([a, 0, '6', 2], [a, 0, '7', 1])
+  for (let slot = 0; slot < 7; slot++) fixture.inbox.widen(a)
+  fixture.inbox.resumeSoon()
+  await until(() => fixture.log.length === 7)
+  t.deepEqual(
+    fixture.log.map(({ text, topic }) => `${text} ${topic}`),
+    ['1 t.1', '2 t.2', '3 t.1', '4 new.1', '5 t.2', '6 new.2', '7 newer.1'],
+  )
+})
+
 test('a handler that makes room for something more urgent is the last to start before it', async (t) => {
   const fixture = new Fixture()
   const urgent = fixture.consumer('urgent', undefined, 0)
@@ -210,6 +232,10 @@ test('[SUB-5] a frame whose topic id has no name is refused', (t) => {
   const a = fixture.consumer('a')
   const frame = messageFrame({ kind: Kind.MESSAGE, topic: 99 }, 'x')
   t.false(fixture.inbox.append(a, frame, 0, readU32(frame, 0)))
+  const known = messageFrame({ kind: Kind.MESSAGE, topic: 1 }, 'x')
+  const both = Buffer.concat([known, frame])
+  t.true(fixture.inbox.append(a, both, 0, readU32(both, 0)))
+  t.false(fixture.inbox.append(a, both, known.length, readU32(both, known.length)))
 })
 
 test('what waits longer than a slice leaves the memory of its read', async (t) => {
