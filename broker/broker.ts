@@ -79,11 +79,12 @@ export class Broker {
     if (this.#state !== 'running') return this.closed
     this.#state = 'stopping'
     clearTimeout(this.#idleTimer)
-    const unlinked = this.#listener!.close()
+    const unlinked = this.#listener!.stop()
     await this.#drained()
     for (const session of this.#sessions) session.end()
     await this.#emptied()
     await unlinked
+    this.#listener!.release()
     this.#state = 'stopped'
     this.#resolveClosed()
   }
@@ -106,6 +107,7 @@ export class Broker {
   /** Says why there is no place, and reads on until the client has seen it and hung up, or for a while. */
   #turnAway(socket: Socket): void {
     const message = `The broker has ${this.#sessions.size} clients, as many as it may have`
+    this.#hub.log.warn({ code: 'CLIENT_LIMIT' }, message)
     const deadline = setTimeout(() => socket.destroy(), this.#hub.limits.refusedLingerMs)
     socket.on('error', () => {}).on('close', () => clearTimeout(deadline))
     socket.end(errorFrame('CLIENT_LIMIT', message, 0, 0, true))

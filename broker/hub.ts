@@ -11,6 +11,9 @@ import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
 
+/** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
+const FORGET_DELAY_MS = 1000
+
 /**
  * What the broker's parts share: the tables of routing and requests, the clients, and the list of outboxes to
  * flush. Handlers change it, sessions drive it.
@@ -27,12 +30,17 @@ export class Hub implements FlushList {
   #lastPeerId = 0
   #flushList: Outbox[] = []
   #laterList: Outbox[] = []
+  #forgetTimer: NodeJS.Timeout | undefined
   faults = 0
+  /** Queued deliveries that an unsubscribe or a hang-up left without a reader. */
+  messagesDroppedAtEnd = 0
+  /** Deliveries sent to clients that hung up before they reported them as handled. */
+  messagesLostInFlight = 0
 
   constructor(limits: Limits, log: Logger) {
     this.limits = limits
     this.log = log
-    this.router = new Router(this.topics, limits, { slow: (subscription) => this.#slow(subscription) })
+    this.router = new Router(this.topics, limits, { dropped: (subscription) => this.#dropped(subscription) })
     this.requests = new RequestRouter(this.router, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
@@ -99,6 +107,7 @@ export class Hub implements FlushList {
     peer.requests.clear()
     for (const route of peer.aliases) if (route !== undefined) this.router.release(route)
     peer.aliases = []
+    this.#forgetSoon()
     if (!this.peers.delete(peer.id)) return
     this.events.publish('$SYS.client.disconnected', () => ({ ...describePeer(peer), code: code ?? null }))
     this.log.debug({ client: peer.id, name: peer.name, pid: peer.pid, code }, 'client disconnected')
@@ -109,17 +118,34 @@ export class Hub implements FlushList {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
     subscription.onEmptied = undefined
-    subscription.droppedAtEnd += subscription.backlog?.clear() ?? 0
+    const dropped = subscription.backlog?.clear() ?? 0
+    subscription.droppedAtEnd += dropped
+    this.messagesDroppedAtEnd += dropped
+  }
+
+  /** Once for all clients that leave about now: it looks at every topic. */
+  #forgetSoon(): void {
+    if (this.#forgetTimer !== undefined) return
+    this.#forgetTimer = setTimeout(() => {
+      this.#forgetTimer = undefined
+      this.router.forgetStale()
+    }, FORGET_DELAY_MS).unref()
   }
 
   #dropSubscription(subscription: Subscription): void {
     this.endSubscription(subscription)
     subscription.lostInFlight += subscription.inFlight
+    this.messagesLostInFlight += subscription.inFlight
     subscription.inFlight = 0
   }
 
-  #slow(subscription: Subscription): void {
+  #dropped(subscription: Subscription): void {
     const { owner } = subscription
+    if (subscription.droppedNewest === 1) {
+      const peer = this.peers.get(owner.id)
+      const fields = { client: owner.id, name: peer?.name, pid: peer?.pid, pattern: subscription.pattern }
+      this.log.warn(fields, 'a subscription is too slow: its backlog is full, and new messages are dropped')
+    }
     // The event itself might be what is dropped next, and so on without end.
     if (isReserved(subscription.pattern)) return
     this.events.publishOnce('$SYS.subscription.slow', subscription, () => ({

@@ -94,7 +94,7 @@ function checkAddon(): Check {
   const remedy =
     error.reason === 'disabled'
       ? 'Unset RINGBUS_NO_ADDON'
-      : 'Install python3, make and a C compiler, then run `npm rebuild ringbus`'
+      : 'Install python3, make and a C compiler, then run `npm run build` in the folder of ringbus'
   return unwell('addon', error, `${remedy}. Without it, the user of the broker cannot be checked`)
 }
 

@@ -99,6 +99,9 @@ export class Session implements ConnectionListener, MemberContext {
       this.outbox.connect(link, welcome.aliases, () => this.registry.enrolAll())
     } catch (error) {
       this.report(error as RingbusError)
+      this.requester.failAll(error as RingbusError)
+      this.barriers.fail(error as RingbusError)
+      this.registry.confirmAll()
     }
     this.publisher.resume()
     if (this.#hasBeenOpen) this.events.emit('reconnect')

@@ -79,8 +79,8 @@ export const TOPIC_BYTES_MAX = 255
 export const TOPIC_TOKENS_MAX = 16
 
 /**
- * A body of a control frame and the headers of a message are each at most this long: both are read whole,
- * and 64 KiB is what one read brings at most. [WIRE-1.6] [WIRE-3.4]
+ * A body of a control frame and the headers of a message are each at most this long: both are decoded whole, and
+ * are no place for what belongs into a payload. [WIRE-1.6] [WIRE-3.4]
  */
 export const CONTROL_BYTES_MAX = 65_536
 export const HEADERS_BYTES_MAX = 65_536

@@ -126,16 +126,27 @@ export class FrameDecoder {
     const length = readU32(this.#header, Offset.LENGTH)
     const fault = this.#checkHeader(this.#header, 0, length)
     if (fault !== undefined) return fault
-    this.#startBody(this.#header, 0, length)
+    const refused = this.#startBody(this.#header, 0, length)
+    if (typeof refused !== 'number') return refused
     // A frame that is all header is complete already, and the next chunk may never come.
     return this.#fillBody(chunk, offset + copied)
   }
 
-  #startBody(chunk: Buffer, offset: number, length: number): number {
+  #startBody(chunk: Buffer, offset: number, length: number): number | FrameFault {
+    try {
+      // Not from the pool: a small slice would keep its whole block alive for as long as the frame lives.
+      this.#body = Buffer.allocUnsafeSlow(paddedLength(length))
+    } catch {
+      // The length is only what the peer claims: that there is no such memory must not end this process.
+      return this.#fault(
+        'MESSAGE_TOO_LARGE',
+        `there is no memory for a frame of ${length} bytes`,
+        chunk,
+        offset,
+      )
+    }
     this.#state = 'body'
     this.#length = length
-    // Not from the pool: a small slice would keep its whole block alive for as long as the frame lives.
-    this.#body = Buffer.allocUnsafeSlow(paddedLength(length))
     this.#filled = chunk.copy(this.#body, 0, offset)
     return chunk.length
   }

@@ -21,7 +21,7 @@ export interface MessageHead {
 /** A string as UTF-8 takes at most three bytes for each of its code units. */
 const UTF8_BYTES_PER_UNIT_MAX = 3
 
-/** Frames are gathered in batches of this size: what Node reads at once on the other side. */
+/** Frames are gathered in batches of this size: a frame of up to half of it still fits behind a batch half full. */
 const BATCH_BYTES = 128 * 1024
 
 /** A batch past this mark leaves at once, so that the peer works while the rest is written. */

@@ -163,6 +163,14 @@ export function frameLayout(bytes: Uint8Array, start: number): FrameLayout {
   return { expiryNs, sentAtNs, headersStart, headersEnd, payloadStart: headersEnd }
 }
 
+/** Whether the expiry of a frame has passed; the clock is read only for frames that have one. [WIRE-3.2] */
+export function hasExpired(bytes: Uint8Array, start: number): boolean {
+  if ((bytes[start + Offset.FLAGS]! & Flag.EXPIRY) === 0) return false
+  // An expiry of 0 is none.
+  const expiryNs = readU64(bytes, start + HEADER_BYTES)
+  return expiryNs !== 0 && expiryNs <= Number(process.hrtime.bigint())
+}
+
 /** Bytes of the longest frame that its kind, its flags and the largest payload permit. [WIRE-1.6] */
 export function frameBytesMax(rule: KindRule, flags: number, payloadBytesMax: number): number {
   if (!rule.message) return HEADER_BYTES + CONTROL_BYTES_MAX

@@ -1,3 +1,4 @@
+export { descriptorOf } from './descriptor.js'
 export { acquireLock, type HeldLock, type LockHeldElsewhere } from './lock.js'
 export {
   loadNative,

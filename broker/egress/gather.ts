@@ -13,7 +13,7 @@ markTransient(scratch)
  * The bytes that one client gets of the chunk being read, as slices of buffers. Frames that lie one behind
  * another join into one slice, so that a stream meant for one client passes through uncut.
  *
- *   closed   [bytes, start, end] …      open   bytes, start, end      empty: no closed piece, open is null
+ *   pieces   slice, slice, …      open   bytes, from start to end      empty: no piece, and nothing open
  */
 export class Gather {
   readonly #channel: Channel

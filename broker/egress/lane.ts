@@ -8,7 +8,7 @@ import type { Backlog } from './backlog.js'
 export class Lane {
   /** Bytes of frames that may still be sent; at most one frame below zero. [CREDIT-2] */
   credit: number
-  /** Frames sent whose handling has not been reported. */
+  /** Frames sent; a subscription takes off what its client reports as handled. */
   inFlight = 0
   /** Frames dropped here because their expiry had passed. */
   expired = 0

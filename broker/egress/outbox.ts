@@ -1,4 +1,4 @@
-import { Flag, HEADER_BYTES, Offset, paddedLength, readU32, readU64 } from '../../protocol/index.js'
+import { hasExpired, Offset, paddedLength, readU32 } from '../../protocol/index.js'
 import { Backlog } from './backlog.js'
 import type { Channel } from './channel.js'
 import { BLOCKS } from './frame-queue.js'
@@ -309,10 +309,4 @@ export class Outbox {
     if (hasExpired(bytes, start)) lane.expired += 1
     else this.#append(lane, this.#topics.topicOf(topicId), bytes, start, length)
   }
-}
-
-/** Whether a frame's own expiry has passed; the clock is read only for frames that have one. */
-function hasExpired(bytes: Buffer, start: number): boolean {
-  if (!(bytes[start + Offset.FLAGS]! & Flag.EXPIRY)) return false
-  return readU64(bytes, start + HEADER_BYTES) <= Number(process.hrtime.bigint())
 }

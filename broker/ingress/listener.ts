@@ -50,9 +50,13 @@ export class Listener {
     }
   }
 
-  /** Accepts nobody any longer, and removes the socket. Resolves once every connection has ended. */
-  async close(): Promise<void> {
+  /** Accepts nobody any longer, and removes the socket. */
+  async stop(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()))
+  }
+
+  /** Lets another broker have the path. */
+  release(): void {
     this.#releaseLock()
   }
 }

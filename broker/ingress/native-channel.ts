@@ -1,9 +1,8 @@
 import { Socket } from 'node:net'
-import type { NativeHost } from '../../shmring/index.js'
+import { descriptorOf, type NativeHost } from '../../shmring/index.js'
 import { BufferPool } from '../egress/buffer-pool.js'
 import type { Channel } from '../egress/channel.js'
 import { isTransient, markTransient } from '../egress/transient.js'
-import { descriptorOf } from './descriptor.js'
 import type { ChannelEvents } from './plain-channel.js'
 
 /**
@@ -13,7 +12,7 @@ import type { ChannelEvents } from './plain-channel.js'
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 markTransient(READ_BUFFER)
 
-/** For what a socket did not take: of a whole read at most. A few sockets at a time are so full. */
+/** For a large part of a read that a socket did not take; a small one is copied, so that it keeps no more than itself. */
 const RESTS = new BufferPool(READ_BUFFER.length, 32)
 
 /**
@@ -72,16 +71,6 @@ export class NativeChannel implements Channel {
     return false
   }
 
-  /** Bytes that may wait: a copy, if they lie in memory that is used again. */
-  #lasting(bytes: Buffer): Buffer {
-    if (!isTransient(bytes)) return bytes
-    if (bytes.length > RESTS.bytes) return Buffer.from(bytes)
-    const rest = RESTS.take()
-    this.#rests.push(rest)
-    rest.set(bytes)
-    return rest.subarray(0, bytes.length)
-  }
-
   end(): void {
     this.#socket.end()
   }
@@ -120,6 +109,16 @@ export class NativeChannel implements Channel {
       this.#rests.length = 0
       this.onWritable()
     }
+  }
+
+  /** Bytes that may wait: a copy, if they lie in memory that is used again. */
+  #lasting(bytes: Buffer): Buffer {
+    if (!isTransient(bytes)) return bytes
+    if (bytes.length < RESTS.bytes / 8 || bytes.length > RESTS.bytes) return Buffer.from(bytes)
+    const rest = RESTS.take()
+    this.#rests.push(rest)
+    rest.set(bytes)
+    return rest.subarray(0, bytes.length)
   }
 
   #drain(): void {

@@ -7,13 +7,12 @@ import {
   RingbusError,
   readU32,
 } from '../../protocol/index.js'
-import type { NativeHost } from '../../shmring/index.js'
+import { descriptorOf, type NativeHost } from '../../shmring/index.js'
 import type { Channel } from '../egress/channel.js'
 import { Outbox } from '../egress/outbox.js'
 import { dispatch } from '../handlers/dispatch.js'
 import type { Hub } from '../hub.js'
 import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
-import { descriptorOf } from './descriptor.js'
 import { NativeChannel } from './native-channel.js'
 import type { PartialFrames } from './partial-frames.js'
 import { type ChannelEvents, PlainChannel } from './plain-channel.js'

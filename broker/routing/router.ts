@@ -13,8 +13,8 @@ export interface BacklogLimits {
 }
 
 export interface RouterEvents {
-  /** A subscription began to drop, after a time without drops. */
-  slow(subscription: Subscription): void
+  /** A message found the backlog of a subscription full. */
+  dropped(subscription: Subscription): void
 }
 
 /** Brings each message to the subscriptions that it matches. */
@@ -124,7 +124,7 @@ export class Router {
     } else {
       subscription.droppedNewest += 1
       this.messagesDropped += 1
-      this.#events.slow(subscription)
+      this.#events.dropped(subscription)
     }
   }
 
@@ -157,6 +157,11 @@ export class Router {
     return route
   }
 
+  /** Lets go of what stale routes still refer to: subscriptions of clients that may be long gone. */
+  forgetStale(): void {
+    for (const route of this.#routes.values()) if (route.version !== this.#version) route.reset()
+  }
+
   /** A pattern without wildcards concerns one topic; any other may concern them all. */
   #invalidate(pattern: string): void {
     if (pattern.includes(WILDCARD_ONE) || pattern.includes(WILDCARD_REST)) {
@@ -164,7 +169,7 @@ export class Router {
       return
     }
     const route = this.#routes.get(pattern)
-    if (route !== undefined) route.version = -1
+    route?.reset()
   }
 }
 

@@ -111,6 +111,8 @@ function stats(hub: Hub): Row {
     messagesRouted: hub.router.messagesRouted,
     messagesUnmatched: hub.router.messagesUnmatched,
     messagesDropped: hub.router.messagesDropped,
+    messagesDroppedAtEnd: hub.messagesDroppedAtEnd,
+    messagesLostInFlight: hub.messagesLostInFlight,
     requestsRouted: hub.requests.requestsRouted,
     requestsInFlight: hub.requests.requestsInFlight,
     clientsRefused: hub.faults,

@@ -41,8 +41,9 @@ export class Inbox {
     const last = this.#lastRun
     if (last !== undefined && last.end === start && last.bytes === bytes && this.#lastLevel === level) {
       // Whatever else the broker might have said in between would lie in between.
+      if (last.topicId !== topicId && !this.#mix(last, topicId)) return false
       last.end = end
-      return last.topicId === topicId || this.#mix(last, topicId)
+      return true
     }
     if (!consumer.takesFrames) {
       consumer.discarded(length)
@@ -70,9 +71,10 @@ export class Inbox {
 
   /** The run goes on with another topic; false when that has no name. */
   #mix(run: Run, topicId: number): boolean {
+    if (this.#names.find(topicId) === undefined) return false
     run.topicId = topicId
     run.names = this.#names.capture()
-    return this.#names.find(topicId) !== undefined
+    return true
   }
 
   /** Everything of this read is in. */

@@ -3,7 +3,7 @@
  * to use the names as they are now: then the next change of a binding goes to a copy.
  */
 export class TopicNames {
-  /** By id; the broker counts ids from 1 and uses the lowest that is free. */
+  /** By id. The broker counts ids from 1 and gives them out anew, so there are no more than topics in use. [SUB-5] */
   #names: (string | undefined)[] = []
   #isCaptured = false
 

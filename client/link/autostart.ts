@@ -81,9 +81,7 @@ function startBroker(path: string, log: string): void {
   if (!existsSync(BROKER_PROGRAM)) {
     throw new RingbusError('AUTOSTART_FAILED', `The program of the broker is missing: ${BROKER_PROGRAM}`)
   }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
-  const descriptor = openSync(log, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600)
+  const descriptor = openLog(path, log)
   try {
     const programArguments = [BROKER_PROGRAM, '--path', resolve(path), '--idle-exit-ms', String(IDLE_EXIT_MS)]
     const broker: ChildProcess = spawn(process.execPath, programArguments, {
@@ -96,6 +94,23 @@ function startBroker(path: string, log: string): void {
     debug('started a broker, pid %d, log %s', broker.pid, log)
   } finally {
     closeSync(descriptor)
+  }
+}
+
+function openLog(path: string, log: string): number {
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    return openSync(log, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600)
+  } catch (cause) {
+    throw new RingbusError(
+      'AUTOSTART_FAILED',
+      `The broker's log ${log} cannot be written: ${String(cause)}`,
+      {
+        cause,
+        details: { path, log },
+      },
+    )
   }
 }
 

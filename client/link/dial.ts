@@ -45,6 +45,7 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   const remedy = 'start one with `ringbus broker`, or connect with `autostart: true`'
   if (error.code === 'ENOENT') return `there is no socket; ${remedy}`
   if (error.code === 'ECONNREFUSED') return `the socket is there, but nothing listens; ${remedy}`
-  if (error.code === 'EACCES') return 'this user may not open it; see the broker’s option for a group'
+  if (error.code === 'EACCES')
+    return 'it belongs to another user, and a broker takes clients of its own user only'
   return error.message
 }

@@ -1,4 +1,5 @@
 import { createConnection, type Socket } from 'node:net'
+import { descriptorOf } from '../../shmring/index.js'
 import { READ_MEMORY } from '../inbound/read-memory.js'
 
 /** Takes what is read; the bytes are overwritten by the next read. */
@@ -38,10 +39,4 @@ export function openSocket(path: string): Promise<ConnectedSocket> {
       resolve({ socket, reader, descriptor: descriptorOf(socket) })
     })
   })
-}
-
-function descriptorOf(socket: Socket): number | undefined {
-  const { _handle: handle } = socket as Socket & { readonly _handle?: { readonly fd?: number } | null }
-  const fd = handle?.fd
-  return fd === undefined || fd < 0 ? undefined : fd
 }

@@ -22,7 +22,7 @@ export function isTrusted(uid: number, trust: Trust): boolean {
  */
 export function checkDirectory(path: string, trust: Trust): void {
   const directory = dirname(path)
-  const link = lstatSync(directory, { throwIfNoEntry: false })
+  const link = statsOf(directory, path)
   if (link === undefined) return
   const stats = link.isSymbolicLink() ? statSync(directory, { throwIfNoEntry: false }) : link
   const fault =
@@ -32,6 +32,16 @@ export function checkDirectory(path: string, trust: Trust): void {
   throw new RingbusError('SOCKET_UNSAFE', `The directory ${directory} of the socket ${fault}`, {
     details: { path, directory },
   })
+}
+
+/** Undefined when there is no such directory. */
+function statsOf(directory: string, path: string): Stats | undefined {
+  try {
+    return lstatSync(directory, { throwIfNoEntry: false })
+  } catch (cause) {
+    const message = `The directory ${directory} of the socket cannot be looked at: ${String(cause)}`
+    throw new RingbusError('SOCKET_UNSAFE', message, { cause, details: { path, directory } })
+  }
 }
 
 /** Throws SOCKET_UNSAFE when somebody else's process listens. Without the addon nobody can tell. */

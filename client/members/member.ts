@@ -104,13 +104,13 @@ export abstract class Member extends Consumer {
     this.emptied()
   }
 
-  /** Ends it now; what waits is dropped. */
+  /** Ends it now; what waits is dropped. This cuts a drain short, for which nobody would give credit any more. */
   leave(): void {
-    const wasActive = this.#state === 'active'
+    const isServed = this.takesFrames
     this.clear()
     this.#apply('leave')
     if (!this.context.outbox.isConnected) this.#apply('lost')
-    else if (wasActive) this.askToLeave()
+    else if (isServed) this.askToLeave()
     this.emptied()
   }
 

@@ -46,8 +46,13 @@ export class Registry {
 
   /** Announces everything on a new connection. */
   enrolAll(): void {
+    for (const member of this.all()) member.enrol()
+    this.confirmAll()
+  }
+
+  /** Asks whether everything that was announced is accepted. */
+  confirmAll(): void {
     this.#unaccepted = this.all()
-    for (const member of this.#unaccepted) member.enrol()
     this.#awaitAcceptance()
   }
 

@@ -1,6 +1,5 @@
-import { encodeBody, Flag, Kind, Offset, RingbusError, readU32 } from '../../protocol/index.js'
+import { encodeBody, Flag, hasExpired, Kind, Offset, RingbusError, readU32 } from '../../protocol/index.js'
 import { debug } from '../debug.js'
-import { hasExpired } from '../inbound/expiry.js'
 import type { Run } from '../inbound/run-queue.js'
 import { Member, type MemberContext } from '../members/member.js'
 import type { Sender } from '../outbound/sender.js'

@@ -28,10 +28,6 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
     super(context, budget, id, settings, 0)
   }
 
-  get isStarted(): boolean {
-    return this.#started
-  }
-
   /** Starts the one iteration that there can be. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message<T>> {
     if (this.#started) {
@@ -40,6 +36,12 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
     this.#started = true
     if (!this.#isClosed) this.#openWindow()
     return this
+  }
+
+  /** Without anybody to take messages, there is no point in waiting for them. */
+  override drain(): void {
+    if (this.#started) super.drain()
+    else this.leave()
   }
 
   next(): Promise<Step<T>> {

@@ -1,5 +1,4 @@
-import { encodeBody, Kind, paddedLength, RingbusError, readU32 } from '../../protocol/index.js'
-import { hasExpired } from '../inbound/expiry.js'
+import { encodeBody, hasExpired, Kind, paddedLength, RingbusError, readU32 } from '../../protocol/index.js'
 import type { Run } from '../inbound/run-queue.js'
 import { Member, type MemberContext } from '../members/member.js'
 import { CreditWindow } from './credit-window.js'

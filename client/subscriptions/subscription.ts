@@ -39,9 +39,7 @@ export class Subscription<T = unknown> implements AsyncIterable<Message<T>>, Dis
    * What the broker cannot send any more, because the connection is lost, is lost.
    */
   async drain(): Promise<void> {
-    // Without anybody to take messages, there is no point in waiting for them.
-    if (this.#member instanceof IteratedSubscription && !this.#member.isStarted) this.#member.leave()
-    else this.#member.drain()
+    this.#member.drain()
     await this.#member.whenEnded
     await this.#member.whenIdle()
   }

@@ -107,3 +107,21 @@ test('the counts add up whatever is published and granted, and what was sent was
     { numRuns: 40 },
   )
 })
+
+test('what a client leaves behind at its hang-up is counted: queued, and in flight', async (t) => {
+  const { client } = await startBench(t, { backlogMessagesMax: 5 })
+  const [publisher, subscriber, observer] = [await client(), await client(), await client()]
+  subscriber.send(subscribe(1, 'a', { window: 60 }))
+  await subscriber.expectNothing()
+  publisher.send(topic(0, 'a'), ...Array.from({ length: 12 }, (_, index) => publish(0, String(index))))
+  await publisher.expectNothing()
+  await subscriber.texts(4)
+  subscriber.send(credit(1, 0, 1))
+  await subscriber.expectNothing()
+  subscriber.hangUp()
+  const totals = { messagesDropped: 0, messagesDroppedAtEnd: 0, messagesLostInFlight: 0, clients: 0 }
+  do Object.assign(totals, await observer.ask('$SYS.stats'))
+  while (totals.clients > 2)
+  // 12 matched = 1 handled + 3 lost in flight + 5 dropped with the queue + 3 that found it full
+  t.like(totals, { messagesDropped: 3, messagesDroppedAtEnd: 5, messagesLostInFlight: 3 })
+})

@@ -105,7 +105,7 @@ test('100,000 unrelated subscriptions add no step to a look-up', (t) => {
 
 test('a topic is looked up once, until subscriptions change', (t) => {
   const limits = { backlogBytesMax: 1, backlogMessagesMax: 1 }
-  const router = new Router(new TopicIds(), limits, { slow: () => {} })
+  const router = new Router(new TopicIds(), limits, { dropped: () => {} })
   const route = router.acquire('orders.eu')
   const frame = publish(0, '')
   const other = new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.*'))

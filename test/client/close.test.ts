@@ -150,3 +150,36 @@ test('an `error` event that nobody listens to becomes a warning of the process',
   bus.publish('w')
   t.regex((await warned).message, /unheard/)
 })
+
+test('drain does not wait for a subscription that nobody has begun to iterate over', async (t) => {
+  const path = await brokerIn(t)
+  const [publisher, bus] = [await clientOf(t, path), await clientOf(t, path)]
+  await bus.subscribe('c').ready
+  publisher.publish('c', 'waits for nobody')
+  await publisher.flush()
+  await bus.drain()
+  t.is(await bus.closed, undefined)
+})
+
+test('[SUB-8] unsubscribe cuts a drain short that nobody gives credit for any more', async (t) => {
+  const path = await brokerIn(t)
+  const [publisher, bus] = [await clientOf(t, path), await clientOf(t, path)]
+  const never = new Promise<void>(() => {})
+  const begun = new Deferred<void>()
+  const subscription = bus.subscribe('c', () => {
+    begun.resolve()
+    return never
+  })
+  await subscription.ready
+  // More than the window: some of it waits in the broker.
+  for (let count = 0; count < 100; count++) publisher.publish('c', Buffer.alloc(10_000))
+  await begun.promise
+  const drained = subscription.drain()
+  await bus.flush()
+  subscription.unsubscribe()
+  const observer = await clientOf(t, path)
+  const listed = async () => (await observer.request('$SYS.subscriptions')).data as { total: number }
+  while ((await listed()).total > 0) await delay(5)
+  t.is((await listed()).total, 0)
+  void drained
+})

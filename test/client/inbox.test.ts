@@ -236,6 +236,8 @@ test('[SUB-5] a frame whose topic id has no name is refused', (t) => {
   const both = Buffer.concat([known, frame])
   t.true(fixture.inbox.append(a, both, 0, readU32(both, 0)))
   t.false(fixture.inbox.append(a, both, known.length, readU32(both, known.length)))
+  fixture.inbox.readEnd()
+  t.is(fixture.texts, 'x')
 })
 
 test('what waits longer than a slice leaves the memory of its read', async (t) => {

@@ -172,9 +172,13 @@ test('a broker that offers fewer aliases than were used meanwhile costs what was
   peer.hangUp()
   await gone
   for (let topic = 0; topic < 10; topic++) bus.publish(`t.${topic}`, topic)
+  const asked = t.throwsAsync(bus.request('asked', 1, { timeout: 0 }))
+  const awaited = t.throwsAsync(bus.flush())
   const next = await broker.welcome({ aliases: 4 })
   await until(() => errors.length > 0)
   t.is(errors[0]!.code, 'ALIAS_OUT_OF_RANGE')
+  t.like(await asked, { code: 'ALIAS_OUT_OF_RANGE' })
+  await awaited
   for (let topic = 0; topic < 10; topic++) bus.publish(`t.${topic}`, topic)
   const flushed = bus.flush().catch(() => bus.flush())
   const frames = await next.untilFlush()
