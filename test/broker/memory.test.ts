@@ -85,3 +85,15 @@ test.serial('clients that are gone leave nothing behind', async (t) => {
   // The last guest's socket may still be closing. A leak shows as a time-out.
   while (living(Peer) > 2 || living(Service) > 0 || living(Subscription) > 1) await delay(10)
 })
+
+test.serial('a topic on which nobody publishes any more keeps no subscription that has ended', async (t) => {
+  const { client } = await startBench(t)
+  const [publisher, guest] = [await client('publisher'), await client('guest')]
+  guest.send(subscribe(1, '*'))
+  await guest.expectNothing()
+  publisher.send(topic(0, 'quiet'), publish(0, 'once'))
+  t.deepEqual(await guest.texts(1), ['once'])
+  const ending = living(Subscription)
+  guest.hangUp()
+  while (living(Subscription) >= ending) await delay(10)
+})
