@@ -5,6 +5,7 @@ import { BLOCKS } from './frame-queue.js'
 import { Gather } from './gather.js'
 import { Lane } from './lane.js'
 import { ReadyLanes } from './ready-lanes.js'
+import { StreamPosition } from './stream-position.js'
 import type { TopicIds } from './topic-ids.js'
 import type { WireTopic } from './wire-topic.js'
 
@@ -58,17 +59,11 @@ export class Outbox {
   readonly #events: OutboxEvents
   readonly #outboxBytesMax: number
   readonly #gather: Gather
+  readonly #position = new StreamPosition()
   #state: 'open' | 'congested' | 'overflowed' | 'ended' = 'open'
   #ready: ReadyLanes | undefined
   #controls: Buffer[] = []
   #controlBytes = 0
-  /** The binding under which the client knows each topic id. */
-  #known: Map<number, number> | undefined
-  /** The topic looked up last: most streams stay at one. */
-  #lastNamed: WireTopic | undefined
-  #lastBinding = 0
-  /** The lane that the client's stream stands at. */
-  #current: Lane | undefined
   /** Backlogs with frames that lie where they were read, and must be copied before the next read. */
   readonly #unsettled: Backlog[] = []
   /** Blocks of queues that were emptied, and are not known to have left. */
@@ -167,7 +162,7 @@ export class Outbox {
 
   /** The client's stream never stands at a lane that is gone: its id may be used again. */
   forget(lane: Lane): void {
-    if (this.#current === lane) this.#current = undefined
+    this.#position.forget(lane)
   }
 
   /** Sends what was gathered, then what is queued, as far as the socket takes it. */
@@ -236,8 +231,7 @@ export class Outbox {
     lane.credit -= length
     lane.inFlight += 1
     this.messagesSent += 1
-    if (this.#current !== lane && lane.id !== 0) this.#turnTo(lane)
-    if (topic !== undefined) this.#ensureNamed(topic)
+    this.#position.moveTo(lane, topic, this.#gather)
     this.#gather.add(bytes, start, start + paddedLength(length))
   }
 
@@ -245,23 +239,6 @@ export class Outbox {
     if (this.isListed) return
     this.isListed = true
     this.#flushList.add(this)
-  }
-
-  #turnTo(lane: Lane): void {
-    this.#current = lane
-    const frame = lane.deliverFrame
-    this.#gather.add(frame, 0, frame.length)
-  }
-
-  #ensureNamed(topic: WireTopic): void {
-    if (this.#lastNamed === topic && this.#lastBinding === topic.binding) return
-    this.#lastNamed = topic
-    this.#lastBinding = topic.binding
-    this.#known ??= new Map()
-    if (this.#known.get(topic.id) === topic.binding) return
-    this.#known.set(topic.id, topic.binding)
-    const frame = topic.nameFrame
-    this.#gather.add(frame, 0, frame.length)
   }
 
   /** Moves queued frames into one write: the most urgent level first, its lanes in turn. */
