@@ -11,7 +11,18 @@ import {
   writeU32,
 } from '../../protocol/index.js'
 import { startBench } from './fixtures.js'
-import { credit, failure, flush, publish, reply, request, serve, subscribe, topic } from './frames.js'
+import {
+  credit,
+  failure,
+  flush,
+  publish,
+  reply,
+  request,
+  serve,
+  subscribe,
+  topic,
+  unsubscribe,
+} from './frames.js'
 import type { Client } from './transcript.js'
 
 /** A bystander, whose own messages must go on through whatever another client does. */
@@ -208,6 +219,28 @@ test('a flood of TOPIC leaves no more topics behind than there are aliases', asy
   await flooder.expectNothing()
   // Ten of the flood, and the alias by which the observer asks.
   t.like(await observer.ask('$SYS.stats'), { topics: 11 })
+  flooder.send(topic(0, 'a'), subscribe(1, 'a'), publish(0, 'works'))
+  t.deepEqual(await flooder.texts(1), ['works'])
+})
+
+test('[SUB-8] a flood of SUBSCRIBE and UNSUBSCRIBE is served, and leaves nothing; others go on meanwhile', async (t) => {
+  const { client } = await startBench(t)
+  const undisturbed = await startBystander(client)
+  const [flooder, observer] = [await client(), await client()]
+  const toggles = Array.from({ length: 500 }, (_, index) => [
+    subscribe(index + 1, '>'),
+    unsubscribe(index + 1),
+  ])
+  for (let round = 0; round < 20; round++) {
+    flooder.send(...toggles.flat())
+    await undisturbed()
+  }
+  let drained = 0
+  // MESSAGE frames of the bystander may come between.
+  while (drained < 10_000) if ((await flooder.next()).kind === 'DRAINED') drained += 1
+  // The bystander's one.
+  const { total } = await observer.ask<{ total: number }>('$SYS.subscriptions')
+  t.is(total, 1)
   flooder.send(topic(0, 'a'), subscribe(1, 'a'), publish(0, 'works'))
   t.deepEqual(await flooder.texts(1), ['works'])
 })
