@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { ExecutionContext } from 'ava'
+import test, { type ExecutionContext, type Implementation } from 'ava'
 import { loadNative, type NativeHost, nativeLoadError } from '../../shmring/index.js'
 
 /** The checkout: the tests run from dist/test/shmring. */
@@ -65,4 +65,13 @@ export async function listenPaused(t: ExecutionContext, path: string): Promise<S
 /** The descriptor of a socket, which Node keeps to itself. */
 export function descriptorOf(socket: Socket | Server): number {
   return (socket as unknown as { _handle: { fd: number } })._handle.fd
+}
+
+/** Tests that need something of the host; where it is missing they are skipped, and their titles say why. */
+export function testWhen(
+  isPossible: boolean,
+  reason: string,
+): (title: string, run: Implementation<[]>) => void {
+  if (isPossible) return (title, run) => test(title, run)
+  return (title, run) => test.skip(`${title} (skipped: ${reason})`, run)
 }

@@ -4,11 +4,11 @@ import { connect, createServer, type Server, Socket } from 'node:net'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import test, { type ExecutionContext } from 'ava'
-import { Child, descriptorOf, listenPaused, nativeHost, temporaryDirectory } from './fixtures.js'
+import { Child, descriptorOf, listenPaused, nativeHost, temporaryDirectory, testWhen } from './fixtures.js'
 
 const native = nativeHost()
-const testOnLinux = process.platform === 'linux' ? test : test.skip
-const testAsRoot = process.getuid!() === 0 ? test : test.skip
+const testOnLinux = testWhen(process.platform === 'linux', 'only Linux has it')
+const testAsRoot = testWhen(process.getuid!() === 0, 'only root may')
 
 /** What the platform tells of a peer with this pid. */
 function visiblePid(pid: number): number {
