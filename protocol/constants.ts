@@ -42,6 +42,19 @@ export const Kind = {
   PAUSE: 0x2a,
   RESUME: 0x2b,
   MESSAGE: 0x30,
+  ATTACH: 0x40,
+  GRANT: 0x41,
+  OPEN: 0x42,
+  SEGMENT: 0x43,
+  MAPPED: 0x44,
+  DECLINE: 0x45,
+  RELEASE: 0x46,
+  ABORT: 0x47,
+  SPACE: 0x48,
+  RETIRE: 0x49,
+  RETIRED: 0x4a,
+  DETACH: 0x4b,
+  DETACHED: 0x4c,
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -87,6 +100,26 @@ export const HEADERS_BYTES_MAX = 65_536
 
 /** Bytes of a ring descriptor, the payload of a frame with the RING flag. [RING-1] */
 export const RING_DESCRIPTOR_BYTES = 32
+
+/** Positions in a ring are counted in granules of this many bytes: one cache line. [RING-1] */
+export const GRANULE_BYTES = 64
+
+/** A position is below this bound, so that it is exact in every language's double. [RING-1] */
+export const POSITION_MAX = 2 ** 53 - 1
+
+/** Bytes of a client's token, by which another connection proves that it is the same client's. [WIRE-2.4] */
+export const TOKEN_BYTES = 16
+
+/** Names in `features` of WELCOME: payloads by ring in messages; in requests and replies as well. [RING-2] */
+export const FEATURE_RING = 'ring'
+export const FEATURE_RING_REQUESTS = 'ring-requests'
+
+/** The capability in HELLO of a client that can map segments, and the layout that it understands. [RING-2] */
+export const CAPABILITY_RING = 'ring'
+export const RING_LAYOUT_VERSION = 1
+
+/** What `id` of SEGMENT says about the client's part. [RING-3] */
+export const SegmentRole = { READER: 0, OWNER: 1 } as const
 
 /** Aliases that a client may bind, unless WELCOME says otherwise: 8 KiB of pointers per busy connection. [TOPIC-6] */
 export const ALIASES_DEFAULT = 1024

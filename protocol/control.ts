@@ -24,6 +24,12 @@ const BODIES = {
   [Kind.SERVE]: { pattern: 'string', concurrency: 'uint' },
   [Kind.FAILURE]: { code: 'string', message: 'string', details: 'map?' },
   [Kind.PULL]: { bytes: 'uint' },
+  [Kind.ATTACH]: { client: 'uint', token: 'bytes' },
+  [Kind.GRANT]: { bytes: 'uint' },
+  [Kind.OPEN]: { bytes: 'uint' },
+  [Kind.SEGMENT]: { bytes: 'uint' },
+  [Kind.DECLINE]: { code: 'string', message: 'string' },
+  [Kind.ABORT]: { position: 'uint', length: 'uint', padding: 'uint', restarted: 'bool?' },
 } as const satisfies Partial<Record<Kind, Record<string, FieldType | `${FieldType}?`>>>
 
 type FieldType = keyof FieldTypes

@@ -34,6 +34,12 @@ export const ERROR_CODES = {
   PARTIAL_LIMIT: 'unfinished frames use up the memory set aside for them',
   CONTROL_OVERFLOW: 'a client does not read the answers to what it sends',
   OUTBOX_OVERFLOW: 'a client does not read its replies',
+  // Payloads by ring
+  RING_LIMIT: 'no further ring is to be had within the limits of the client, its user or the broker',
+  BAD_DESCRIPTOR: 'a frame speaks of a span of a ring that its sender cannot have claimed',
+  SEGMENT_UNKNOWN: 'a frame names a segment that its sender has no such part in',
+  LEASE_UNKNOWN: 'a client releases what it does not hold',
+  ATTACH_REFUSED: 'a connection asks for a segment that its client was not offered',
   // Requests
   NO_RESPONDERS: 'nobody serves the topic',
   RESPONDER_LOST: 'the responder died with the request in its hands',
