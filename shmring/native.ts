@@ -1,8 +1,8 @@
 // Every symbol of the native addon, and the only place that loads it. What the functions promise in C stands
-// in include/ringbus_host.h. All of them are synchronous, none waits, and any thread may call them.
+// in include/. All but `attach` are synchronous, none waits, and any thread may call them.
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Linkers put the loader's name right behind the program headers, a few hundred bytes into the file; were it
@@ -16,7 +16,7 @@ export interface NativeError extends Error {
   readonly errno: number
   /** The system call that failed, or whose answer was refused. */
   readonly syscall: string
-  /** Only from `lockAcquire`. */
+  /** Only from `lockAcquire` and `attach`. */
   readonly path?: string
 }
 
@@ -28,7 +28,37 @@ export interface PeerCredentials {
   readonly gid: number
 }
 
-/** The addon's exports. An argument of the wrong type throws a TypeError, code `ERR_INVALID_ARG_VALUE`. */
+declare const handleOf: unique symbol
+
+/** The broker's side of a segment. Freed with the object, if not closed before. */
+export interface SegmentHandle {
+  readonly [handleOf]: 'segment'
+}
+
+/** The owner's side of a segment: its map, the ring's head, and the memory reserved so far. */
+export interface RingHandle {
+  readonly [handleOf]: 'ring'
+}
+
+/** A reader's map of a segment's data area. */
+export interface ReaderHandle {
+  readonly [handleOf]: 'reader'
+}
+
+/** What `ringClaim` returns. */
+export const RingClaim = {
+  OK: 0,
+  /** Not enough is free; `claim[3]` granules would do. */
+  WAIT: 1,
+  /** The ring never holds that many bytes. */
+  TOO_LARGE: 2,
+} as const
+
+/**
+ * The addon's exports. An argument of the wrong type, a handle of another kind or one that is closed throws a
+ * TypeError, code `ERR_INVALID_ARG_VALUE`; a number out of bounds a RangeError, code `ERR_OUT_OF_RANGE`. A
+ * handle belongs to the thread that made it. Closing one again does nothing.
+ */
 export interface NativeHost {
   /**
    * Takes the lock at `path`, creating the file when it is missing. `fd` is the lock, or -1 when somebody
@@ -50,6 +80,95 @@ export interface NativeHost {
   setSendBuffer(fd: number, bytes: number): void
   /** Whether this user's other processes may inspect this one. False: the platform has no such notion. */
   setDumpable(dumpable: boolean): boolean
+
+  /**
+   * Broker: an empty ring in memory of its own, of which only the control area is allocated yet. `dataBytes` is a
+   * multiple of 64 KiB, at most 1 GiB. Throws `ENOTSUP` outside Linux.
+   */
+  segmentCreate(dataBytes: number): SegmentHandle
+  /**
+   * Refuses all later writing but by the owner's map, reads back that it does, and only then makes a read-only
+   * descriptor. When it throws, nobody may be given the segment.
+   */
+  segmentSeal(segment: SegmentHandle): void
+  /**
+   * Hands bytes, at least one, to a stream socket without waiting, and on the first of them a descriptor of the
+   * segment: a writable one, to be had before the seal, or a read-only one, after it (otherwise `EPERM`). Returns
+   * how many bytes it took; 0 when it is full, and the descriptor was not sent either; -1 when nobody reads.
+   */
+  segmentSend(socketFd: number, bytes: Uint8Array, segment: SegmentHandle, writable: boolean): number
+  /** Gives granules back to the owner. True: it waits, it has enough now, and is to be sent SPACE. */
+  segmentPost(segment: SegmentHandle, granules: number): boolean
+  /** Whether the owner waits for granules. A hint, which it may have made up. */
+  segmentWanted(segment: SegmentHandle): boolean
+  /** Fills `target` from byte `offset` of the data area. What the owner has never reserved reads as zeros. */
+  segmentRead(segment: SegmentHandle, offset: number, target: Uint8Array): void
+  /** Bytes of memory that the data area occupies. */
+  segmentReservedBytes(segment: SegmentHandle): number
+  segmentClose(segment: SegmentHandle): void
+
+  /**
+   * Connects to the socket at `path`, sends the request, and receives one frame, or what there is until the
+   * stream ends, on a thread of libuv's pool; the process cannot end before that. `fd` is the descriptor that
+   * came, which the caller closes or maps, or -1. Rejects with a NativeError: `ETIMEDOUT`, `EMFILE` when this
+   * process had no number left for the descriptor, `EPROTO` for more than one, or whatever `connect` says.
+   */
+  attach(
+    path: string,
+    request: Uint8Array,
+    timeoutMs: number,
+  ): Promise<{ readonly fd: number; readonly reply: Buffer }>
+  closeDescriptor(fd: number): void
+
+  /**
+   * Owner: maps a segment whose size the broker has told. Takes `fd` over, also when it throws: `EPERM` for one
+   * whose size is not sealed, `EBADMSG` for another size or layout.
+   */
+  ringMap(fd: number, dataBytes: number): RingHandle
+  /**
+   * Claims memory for one record, and makes sure that it is allocated. Returns one of `RingClaim`. With OK,
+   * `claim` has the position in granules, the granules of padding before it, and 1 if the ring restarted or 0;
+   * with WAIT, `claim[3]` is what to give `ringWait`. Throws `ENOMEM` when the memory is not to be had within the
+   * limits of this process's control group; the ring is then as it was.
+   */
+  ringClaim(ring: RingHandle, byteLength: number, claim: Float64Array): number
+  /** Tells the broker what this owner waits for. True: so much is free by now; claim again, do not wait. */
+  ringWait(ring: RingHandle, need: number): boolean
+  /** Copies bytes to a claimed position. Throws a RangeError unless they lie in one piece of what was claimed. */
+  ringWrite(ring: RingHandle, position: number, bytes: Uint8Array): void
+  /** The memory of a claim itself, writable; undefined where the runtime forbids such buffers. */
+  ringLoan(ring: RingHandle, position: number, byteLength: number): ArrayBuffer | undefined
+  /** Takes a loan back by detaching it. False: it was transferred elsewhere, where it can still be written to. */
+  ringEndLoan(ring: RingHandle, buffer: ArrayBuffer): boolean
+  /** Nothing can be claimed any more. The memory is unmapped once the last loan's buffer is finalised. */
+  ringClose(ring: RingHandle): void
+
+  /** Reader: maps the data area. Takes `fd` over, and throws, as `ringMap` does. */
+  readerMap(fd: number, dataBytes: number): ReaderHandle
+  /** Fills `target` from byte `offset` of the data area. */
+  readerCopy(reader: ReaderHandle, offset: number, target: Uint8Array): void
+  /**
+   * A view of the data area; undefined where the runtime forbids such buffers. To write to it is a fault that
+   * ends the process. `cookie`, an integer from 0, names it; no two views in use have the same.
+   */
+  readerView(
+    reader: ReaderHandle,
+    offset: number,
+    byteLength: number,
+    cookie: number,
+  ): ArrayBuffer | undefined
+  /**
+   * Ends a view by detaching its buffer. True: it was whole, and nobody can read through it any more. False: it
+   * was transferred elsewhere, or refuses; once it is finalised `readerReturned` tells its cookie.
+   */
+  readerRelease(reader: ReaderHandle, cookie: number, buffer: ArrayBuffer): boolean
+  /** Cookies of views that were finalised without having been released, each once. */
+  readerReturned(reader: ReaderHandle): number[]
+  /** The memory is unmapped once the last view's buffer is finalised. */
+  readerClose(reader: ReaderHandle): void
+
+  /** Only in builds for tests: kills the process at the hit that `RINGBUS_KILL_POINT=name[:n]` names. */
+  killPoint?(name: string): void
 }
 
 /**
@@ -77,6 +196,12 @@ export function loadNative(): NativeHost | undefined {
   loaded ??= load()
   return 'host' in loaded ? loaded.host : undefined
 }
+
+/**
+ * Kills this process if a test asks for it at this place, `killPoint?.('publisher:after-commit')`. Undefined in
+ * every other process.
+ */
+export const killPoint = process.env.RINGBUS_KILL_POINT === undefined ? undefined : loadNative()?.killPoint
 
 /** Why `loadNative` gives undefined; undefined when the addon is loaded. */
 export function nativeLoadError(): NativeLoadError | undefined {
@@ -114,6 +239,8 @@ function loadFirst(paths: readonly string[]): LoadResult {
 }
 
 function addonPaths(): string[] {
+  const chosen = process.env.RINGBUS_ADDON
+  if (chosen !== undefined && chosen !== '') return [resolve(chosen)]
   const root = packageRoot()
   const prebuilds = join(root, 'prebuilds')
   const local = join(root, 'shmring/build/Release/ringbus.node')

@@ -20,7 +20,7 @@ export function filesBelow(folder: string): string[] {
   return entries.flatMap((entry) => {
     const path = `${folder}/${entry.name}`
     if (!entry.isDirectory()) return [path]
-    return entry.name === 'node_modules' || path === 'shmring/build' ? [] : filesBelow(path)
+    return entry.name === 'node_modules' || path.startsWith('shmring/build') ? [] : filesBelow(path)
   })
 }
 

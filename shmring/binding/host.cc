@@ -1,33 +1,12 @@
 #include "ringbus_host.h"
 
-#include <cmath>
 #include <limits>
-#include <optional>
-#include <string>
 
+#include "arguments.h"
 #include "binding.h"
 
 namespace ringbus {
 namespace {
-
-std::optional<int> ReadDescriptor(const Napi::CallbackInfo &info) {
-  double value = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : -1;
-  if (value >= 0 && value <= std::numeric_limits<int>::max() && value == std::trunc(value)) {
-    return static_cast<int>(value);
-  }
-  ThrowArgumentError(info.Env(), "Expected `fd` to be a descriptor, a non-negative integer");
-  return std::nullopt;
-}
-
-/* A NUL would cut the path short, and the lock would be another one than was asked for. */
-std::optional<std::string> ReadPath(const Napi::CallbackInfo &info) {
-  if (info[0].IsString()) {
-    std::string path = info[0].As<Napi::String>().Utf8Value();
-    if (!path.empty() && path.find('\0') == std::string::npos) return path;
-  }
-  ThrowArgumentError(info.Env(), "Expected `path` to be a non-empty string without NUL");
-  return std::nullopt;
-}
 
 Napi::Value LockAcquire(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
@@ -91,22 +70,11 @@ Napi::Value Send(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   std::optional<int> fd = ReadDescriptor(info);
   if (!fd) return env.Undefined();
-  if (!info[1].IsTypedArray()) {
-    ThrowArgumentError(env, "Expected `bytes` to be a Uint8Array");
-    return env.Undefined();
-  }
-  void *bytes = nullptr;
-  size_t length = 0;
-  napi_typedarray_type type;
-  napi_status status =
-      napi_get_typedarray_info(env, info[1], &type, &length, &bytes, nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint8_array) {
-    ThrowArgumentError(env, "Expected `bytes` to be a Uint8Array");
-    return env.Undefined();
-  }
+  std::optional<Bytes> bytes = ReadBytes(info, 1, "bytes");
+  if (!bytes) return env.Undefined();
   size_t sent = 0;
   const char *failed_call = "";
-  int result = ringbus_send(*fd, bytes, length, &sent, &failed_call);
+  int result = ringbus_send(*fd, bytes->data, bytes->length, &sent, &failed_call);
   if (result < 0) {
     ThrowHostError(env, result, failed_call);
     return env.Undefined();

@@ -1,4 +1,4 @@
-#include "ringbus_host.h"
+#include "ringbus_errors.h"
 
 const char *ringbus_host_error_name(int result) {
   switch (result) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "failure.h"
 #include "ringbus_host.h"
 
 /* Each attempt fails only when somebody removed the file between our open and our flock. Nobody should, so
@@ -18,11 +19,6 @@
 
 /* Inside this file only: the locked file has lost its name, so its lock excludes nobody. */
 #define LOCK_FILE_REPLACED 100
-
-static int failure(const char *call, const char **failed_call) {
-  *failed_call = call;
-  return -errno;
-}
 
 static pid_t read_holder(int fd) {
   char text[PID_TEXT_BYTES_MAX];

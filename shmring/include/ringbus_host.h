@@ -1,11 +1,10 @@
 /*
  * What ringbus asks of its host and Node.js does not offer: a lock that dies with its holder, the identity
- * of a peer, a second descriptor for an open socket, a write that tells at once how much was taken, and a process that others of its user cannot inspect.
+ * of a peer, a second descriptor for an open socket, a write that tells at once how much was taken, and a
+ * process that others of its user cannot inspect.
  *
- * Results. 0 is success. A negative result is -errno: the call changed nothing, holds nothing, and the
- * caller forwards the error. A positive result is a condition (enum ringbus_host_condition) that the caller
- * must handle. With a negative result, *failed_call names the system call that failed or whose answer was
- * refused, by a string literal.
+ * Results are those of ringbus_errors.h; with a negative one the call changed nothing and holds nothing.
+ * Conditions are those of enum ringbus_host_condition.
  *
  * Callers. Every function may be called from any thread at any time, but not from a signal handler. None
  * keeps state between calls, allocates memory or waits. Descriptors that a function returns are
@@ -17,55 +16,21 @@
 #ifndef RINGBUS_HOST_H
 #define RINGBUS_HOST_H
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+#include "ringbus_errors.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* The errors that these functions meet. Others are forwarded just the same, without a name. */
-#define RINGBUS_HOST_ERRORS(X)                                                        \
-  X(EACCES, "permission denied")                                                      \
-  X(EBADF, "the descriptor is not open")                                              \
-  X(EDQUOT, "the disk quota is used up")                                              \
-  X(EINVAL, "not a regular file with a single name")                                  \
-  X(EIO, "input or output error")                                                     \
-  X(EISDIR, "the path is a directory")                                                \
-  X(ELOOP, "the path is a symbolic link, which a lock never follows, or has a loop")  \
-  X(EMFILE, "this process has no descriptor left")                                    \
-  X(ENAMETOOLONG, "the path is too long")                                             \
-  X(ENFILE, "the host has no descriptor left")                                        \
-  X(ENOENT, "the directory does not exist")                                           \
-  X(ENOLCK, "the file system offers no locks")                                        \
-  X(ENOMEM, "the kernel is out of memory")                                            \
-  X(ENOSPC, "the disk is full")                                                       \
-  X(ENOTCONN, "the socket has no peer whose identity the kernel knows")               \
-  X(ENOTDIR, "a part of the path is not a directory")                                 \
-  X(ENOTSOCK, "the descriptor is not a socket")                                       \
-  X(ENXIO, "the path is a socket or a device without a driver")                       \
-  X(EPERM, "operation not permitted")                                                 \
-  X(EROFS, "the file system is read-only")                                            \
-  X(ESTALE, "the file at the path is replaced faster than it can be locked")
-
-enum ringbus_host_error {
-#define RINGBUS_HOST_ERROR(name, message) RINGBUS_##name = -name,
-  RINGBUS_HOST_ERRORS(RINGBUS_HOST_ERROR)
-#undef RINGBUS_HOST_ERROR
-};
-
 enum ringbus_host_condition {
   RINGBUS_HELD = 1,        /* another descriptor, here or in another process, holds the lock */
   RINGBUS_UNSUPPORTED = 2, /* this platform has no such notion; nothing was done */
-  RINGBUS_PEER_GONE = 3 /* nobody reads the socket any longer */
+  RINGBUS_PEER_GONE = 3    /* nobody reads the socket any longer */
 };
-
-/* The name ("EACCES") and the sentence of a negative result; "UNKNOWN" and a general sentence outside the
- * list. Both are static. */
-const char *ringbus_host_error_name(int result);
-const char *ringbus_host_error_message(int result);
 
 struct ringbus_lock {
   int fd;           /* on success: the lock; otherwise -1 */

@@ -116,7 +116,7 @@ test('an error carries code, errno, syscall and path', (t) => {
   const path = join(temporaryDirectory(t), 'missing', 'lock')
   const error = t.throws(() => acquireLock(native, path))
   t.like(error, { code: 'ENOENT', errno: -2, syscall: 'open', path })
-  t.is(error.message, `ENOENT: the directory does not exist, open '${path}'`)
+  t.is(error.message, `ENOENT: the path or its directory does not exist, open '${path}'`)
 })
 
 test('a path that the kernel would cut short is refused', (t) => {

@@ -1,0 +1,134 @@
+#ifdef __linux__
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "descriptors.h"
+#include "failure.h"
+#include "ringbus_kill_point.h"
+#include "ringbus_layout.h"
+#include "ringbus_segment.h"
+#include "seals.h"
+
+/* Before anything is mapped: a file that could be cut would end in a SIGBUS. */
+static int check_file(int fd, uint64_t data_bytes, const char **failed_call) {
+  struct stat status;
+  if (fstat(fd, &status) != 0) return failure("fstat", failed_call);
+  bool is_size = status.st_size >= 0 && (uint64_t)status.st_size == RINGBUS_CONTROL_BYTES + data_bytes;
+  if (!is_size || !ringbus_is_data_size(data_bytes)) return refusal(-EBADMSG, "fstat", failed_call);
+  return check_seals(fd, SIZE_SEALS, failed_call);
+}
+
+static void *map_file(int fd, size_t length, int protection, off_t offset, const char **failed_call) {
+  void *map = mmap(NULL, length, protection, MAP_SHARED, fd, offset);
+  if (map == MAP_FAILED) {
+    *failed_call = "mmap";
+    return NULL;
+  }
+  if (madvise(map, length, MADV_DONTFORK) == 0) return map;
+  int reason = errno;
+  munmap(map, length);
+  errno = reason;
+  *failed_call = "madvise";
+  return NULL;
+}
+
+static int open_ring(struct ringbus_owner *owner, int fd, const char **failed_call) {
+  size_t length = (size_t)(RINGBUS_CONTROL_BYTES + owner->data_bytes);
+  owner->map = map_file(fd, length, PROT_READ | PROT_WRITE, 0, failed_call);
+  if (owner->map == NULL) return -errno;
+  uint32_t capacity = (uint32_t)(owner->data_bytes / RINGBUS_GRANULE_BYTES);
+  int result = ringbus_ring_open(&owner->ring, (struct ringbus_control *)owner->map, capacity);
+  return result == 0 ? 0 : refusal(result, "mmap", failed_call);
+}
+
+int ringbus_owner_map(struct ringbus_owner *owner, int fd, uint64_t data_bytes, const char **failed_call) {
+  *owner = (struct ringbus_owner){.descriptor = {.fd = -1}, .data_bytes = data_bytes};
+  descriptor_keep(&owner->descriptor, fd);
+  int result = check_file(fd, data_bytes, failed_call);
+  if (result == 0) result = open_ring(owner, fd, failed_call);
+  if (result < 0) ringbus_owner_close(owner);
+  return result;
+}
+
+/* A step at a time, and less near a limit: past it the kernel would kill this process rather than say no. */
+static uint64_t step_towards(const struct ringbus_owner *owner, uint64_t end) {
+  uint64_t needed = end - owner->reserved;
+  uint64_t step = needed > RINGBUS_RESERVE_BYTES_MIN ? needed : RINGBUS_RESERVE_BYTES_MIN;
+  if (step > owner->data_bytes - owner->reserved) step = owner->data_bytes - owner->reserved;
+  uint64_t headroom = ringbus_memory_headroom("");
+  if (headroom >= RINGBUS_HEADROOM_LEFT_BYTES + step) return step;
+  return headroom >= RINGBUS_HEADROOM_LEFT_BYTES + needed ? needed : 0;
+}
+
+static int reserve(struct ringbus_owner *owner, uint64_t end, const char **failed_call) {
+  if (end <= owner->reserved) return 0;
+  uint64_t step = step_towards(owner, end);
+  if (step == 0) return refusal(-ENOMEM, "fallocate", failed_call);
+  off_t start = (off_t)(RINGBUS_CONTROL_BYTES + owner->reserved);
+  int result;
+  do {
+    result = fallocate(owner->descriptor.fd, 0, start, (off_t)step);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) return failure("fallocate", failed_call);
+  owner->reserved += step;
+  return 0;
+}
+
+static uint64_t offset_of(const struct ringbus_owner *owner, uint64_t position) {
+  return position % owner->ring.capacity * RINGBUS_GRANULE_BYTES;
+}
+
+int ringbus_owner_claim(struct ringbus_owner *owner, uint64_t length, struct ringbus_claim *claim,
+                        uint32_t *need, const char **failed_call) {
+  ringbus_kill_point("publisher:before-claim");
+  int result = ringbus_ring_plan(&owner->ring, ringbus_granules(length), claim, need);
+  if (result < 0) return refusal(result, "claim", failed_call);
+  if (result > 0) return result;
+  uint64_t end = offset_of(owner, claim->position) + claim->granules * (uint64_t)RINGBUS_GRANULE_BYTES;
+  result = reserve(owner, end, failed_call);
+  if (result < 0) return result;
+  ringbus_ring_take(&owner->ring, claim);
+  return 0;
+}
+
+unsigned char *ringbus_owner_span(const struct ringbus_owner *owner, uint64_t position, uint64_t length) {
+  if (!ringbus_ring_holds(&owner->ring, position, length)) return NULL;
+  uint64_t offset = offset_of(owner, position);
+  /* Claimed spans have memory; what a restart skipped may have none, and could not be touched safely. */
+  if (length > owner->reserved || offset > owner->reserved - length) return NULL;
+  return owner->map + RINGBUS_CONTROL_BYTES + offset;
+}
+
+void ringbus_owner_write(unsigned char *span, const void *bytes, size_t length) {
+  size_t half = length / 2;
+  memmove(span, bytes, half);
+  ringbus_kill_point("publisher:while-writing");
+  memmove(span + half, (const unsigned char *)bytes + half, length - half);
+}
+
+void ringbus_owner_close(struct ringbus_owner *owner) {
+  if (owner->map != NULL) munmap(owner->map, (size_t)(RINGBUS_CONTROL_BYTES + owner->data_bytes));
+  owner->map = NULL;
+  descriptor_close(&owner->descriptor);
+}
+
+int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_bytes, const char **failed_call) {
+  *reader = (struct ringbus_reader){.data_bytes = data_bytes};
+  int result = check_file(fd, data_bytes, failed_call);
+  if (result == 0) {
+    reader->data = map_file(fd, (size_t)data_bytes, PROT_READ, RINGBUS_CONTROL_BYTES, failed_call);
+    if (reader->data == NULL) result = -errno;
+  }
+  close(fd);
+  return result;
+}
+
+void ringbus_reader_close(struct ringbus_reader *reader) {
+  if (reader->data != NULL) munmap((void *)reader->data, (size_t)reader->data_bytes);
+  reader->data = NULL;
+}
+#endif
