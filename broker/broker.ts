@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { socketPath } from '../protocol/index.js'
-import { loadNative } from '../shmring/index.js'
+import { loadNative, type NativeHost } from '../shmring/index.js'
 import { type BrokerSettings, type Limits, parseSettings } from './config.js'
 import { Hub } from './hub.js'
 import { Listener } from './ingress/listener.js'
@@ -32,9 +32,9 @@ export class Broker {
   #resolveClosed: () => void = () => {}
   #onEmptied: () => void = () => {}
 
-  private constructor(path: string, limits: Limits, log: Logger) {
+  private constructor(path: string, limits: Limits, log: Logger, native: NativeHost | undefined) {
     this.path = path
-    this.#hub = new Hub(limits, log)
+    this.#hub = new Hub(limits, log, native)
     this.#partials = new PartialFrames(() => limits.partialBytesMax)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
@@ -46,8 +46,8 @@ export class Broker {
     const { logger = SILENT_LOGGER, ...settings } = options
     const { path: explicit, limits } = parseSettings(settings, 'startBroker')
     const { path } = socketPath({ explicit, env: process.env, uid: process.getuid!() })
-    const broker = new Broker(path, limits, logger)
     const native = loadNative()
+    const broker = new Broker(path, limits, logger, native)
     broker.#listener = await Listener.open({
       path,
       native,
@@ -84,6 +84,7 @@ export class Broker {
     for (const session of this.#sessions) session.end()
     await this.#emptied()
     await unlinked
+    this.#hub.rings.stop()
     this.#listener!.release()
     this.#state = 'stopped'
     this.#resolveClosed()
@@ -93,7 +94,7 @@ export class Broker {
     await this.close()
   }
 
-  #accept(socket: Socket, native: ReturnType<typeof loadNative>): void {
+  #accept(socket: Socket, native: NativeHost | undefined): void {
     if (this.#sessions.size >= this.#hub.limits.clientsMax) return this.#turnAway(socket)
     clearTimeout(this.#idleTimer)
     const session = new Session(this.#hub, socket, {

@@ -38,6 +38,38 @@ const limitsShape = {
   outboxBytesMax: bytes().default(128 * MIB),
   /** Bytes of frames of all clients together that have begun and not ended. */
   partialBytesMax: bytes().default(512 * MIB),
+  /** Whether large payloads go by shared-memory rings. */
+  rings: z.boolean().default(true),
+  /** Bytes from which on a payload goes by ring, unless its client says otherwise. */
+  ringThresholdBytes: bytes().default(16 * 1024),
+  /** Bytes of a ring, unless a larger payload asks for more. */
+  ringBytes: bytes()
+    .min(64 * 1024)
+    .max(1024 * MIB)
+    .default(64 * MIB),
+  /** Bytes of the largest ring, and so of the largest payload by ring. */
+  ringBytesMax: bytes()
+    .min(64 * 1024)
+    .max(1024 * MIB)
+    .default(1024 * MIB),
+  /** Rings of one client, those included that are not empty yet. */
+  ringSegmentsMax: count().default(4),
+  /** Records of one ring; beyond, nobody new is told to read from it. */
+  ringRecordsMax: count().default(16_384),
+  /** Bytes of the address space of one user's rings. */
+  ringUserBytesMax: bytes().default(16 * 1024 * MIB),
+  /** Bytes of the address space of all rings. */
+  ringTotalBytesMax: bytes().default(64 * 1024 * MIB),
+  /** Bytes of payloads copied from rings that they held up. */
+  ringCopyBytesMax: bytes().default(256 * MIB),
+  /** Bytes of the rings that one client may make unfit for use by not releasing what it was sent. */
+  ringHeldBytesMax: bytes().default(256 * MIB),
+  /** Time for a client to map a segment, before payloads go by socket instead. */
+  attachTimeoutMs: milliseconds().default(1_000),
+  /** Time for a client to release a record that others wait for, before its ring is given up. */
+  leaseTimeoutMs: milliseconds().default(5_000),
+  /** Time after which a ring that nobody uses is given back. */
+  ringIdleMs: milliseconds().default(5_000),
   /** Time for a client to say HELLO. */
   handshakeTimeoutMs: milliseconds().default(5_000),
   /** Time for a refused client to read why, and hang up. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type ErrorCode, isReserved } from '../protocol/index.js'
+import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
@@ -7,6 +8,7 @@ import type { Logger } from './logger.js'
 import type { Peer } from './peers/peer.js'
 import { RequestRouter } from './requests/request-router.js'
 import { Service } from './requests/service.js'
+import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
@@ -24,6 +26,7 @@ export class Hub implements FlushList {
   readonly topics = new TopicIds()
   readonly router: Router
   readonly requests: RequestRouter
+  readonly rings: RingTable
   readonly events: SystemEvents
   readonly peers = new Map<number, Peer>()
   readonly startedAtMs = Date.now()
@@ -37,11 +40,12 @@ export class Hub implements FlushList {
   /** Deliveries sent to clients that hung up before they reported them as handled. */
   messagesLostInFlight = 0
 
-  constructor(limits: Limits, log: Logger) {
+  constructor(limits: Limits, log: Logger, native: NativeHost | undefined) {
     this.limits = limits
     this.log = log
+    this.rings = new RingTable(native, limits, log, () => this.flush())
     this.router = new Router(this.topics, limits, { dropped: (subscription) => this.#dropped(subscription) })
-    this.requests = new RequestRouter(this.router, limits, {
+    this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
     this.events = new SystemEvents(this.router, () => this.flush())
@@ -118,7 +122,7 @@ export class Hub implements FlushList {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
     subscription.onEmptied = undefined
-    const dropped = subscription.backlog?.clear() ?? 0
+    const dropped = subscription.owner.outbox.drop(subscription)
     subscription.droppedAtEnd += dropped
     this.messagesDroppedAtEnd += dropped
   }

@@ -28,6 +28,11 @@ export function isByRing(bytes: Uint8Array, start: number): boolean {
   return (bytes[start + Offset.FLAGS]! & Flag.RING) !== 0
 }
 
+/** Bytes of the payload of a sound message frame that lies in a ring; 0 when it does not. */
+export function ringPayloadBytes(bytes: Uint8Array, start: number): number {
+  return isByRing(bytes, start) ? readU64(bytes, descriptorOffset(bytes, start) + 16) : 0
+}
+
 /** Writes a descriptor into `RING_DESCRIPTOR_BYTES` bytes from `offset`. */
 export function writeDescriptor(target: Uint8Array, offset: number, descriptor: RingDescriptor): void {
   writeU32(target, offset, descriptor.segment)
@@ -68,4 +73,3 @@ export function descriptorFault(bytes: Uint8Array, offset: number): string | und
 export function recordName(position: number): number {
   return position % 0x1_0000_0000
 }
-

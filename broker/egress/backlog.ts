@@ -1,4 +1,4 @@
-import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { isByRing, Offset, paddedLength, readU32 } from '../../protocol/index.js'
 import { FrameQueue } from './frame-queue.js'
 import type { TopicIds } from './topic-ids.js'
 
@@ -41,6 +41,7 @@ export class Backlog {
   readonly #pending: Pending = { bytes: NOTHING, level: 0, start: 0, end: 0 }
   #mask = 0
   #bytes = 0
+  #ringBytes = 0
   #messages = 0
 
   constructor(topics: TopicIds) {
@@ -50,9 +51,9 @@ export class Backlog {
   get mask(): number {
     return this.#mask
   }
-  /** Bytes of the queued frames and of what their topics cost. */
+  /** Bytes of the queued frames, of their payloads in rings, and of what their topics cost. */
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes + this.#ringBytes
   }
   get messages(): number {
     return this.#messages
@@ -77,6 +78,27 @@ export class Backlog {
     pending.start = start
     pending.end = end
     return wasSettled
+  }
+
+  /** Counts the payload of a queued frame that lies in a ring. */
+  addRingBytes(bytes: number): void {
+    this.#ringBytes += bytes
+  }
+
+  /** A queued frame's payload in a ring is of no concern any longer. */
+  subtractRingBytes(bytes: number): void {
+    this.#ringBytes -= bytes
+  }
+
+  /** Calls back for every queued frame whose payload lies in a ring. */
+  forEachByRing(visit: (bytes: Buffer, start: number) => void): void {
+    if (this.#ringBytes === 0) return
+    this.settle()
+    for (const queue of this.#levels) {
+      queue?.forEach((bytes, start) => {
+        if (isByRing(bytes, start)) visit(bytes, start)
+      })
+    }
   }
 
   /** Copies what lies where it was read. */
@@ -128,6 +150,7 @@ export class Backlog {
     this.#levels.length = 0
     this.#mask = 0
     this.#bytes = 0
+    this.#ringBytes = 0
     this.#messages = 0
     return dropped
   }

@@ -8,6 +8,11 @@ export interface Channel {
    * `onWritable` follows once none does any longer.
    */
   write(bytes: Buffer): boolean
+  /**
+   * Sends one frame that carries a descriptor, by way of what knows how to do that with a socket; false when this
+   * channel has none, or its socket does not take the frame.
+   */
+  grant(send: (socketFd: number) => boolean): boolean
   /** Sends what waits, then ends the stream to the client. */
   end(): void
   /** Ends both directions at once. */

@@ -55,6 +55,18 @@ export class FrameQueue {
     }
   }
 
+  /** Calls back for every frame, from the next one to the last. */
+  forEach(visit: (bytes: Buffer, start: number) => void): void {
+    for (let index = this.#first; index < this.#blocks.length; index++) {
+      const bytes = this.#blocks[index]!
+      const end = this.#ends[index]!
+      for (let start = index === this.#first ? this.#headStart : 0; start < end; ) {
+        visit(bytes, start)
+        start = firstFrameEnd(bytes, start)
+      }
+    }
+  }
+
   /** Takes off the frames of the head block that end at `start`; returns the block if it is used up. */
   takeUntil(start: number): Buffer | undefined {
     this.#headStart = start

@@ -12,10 +12,14 @@ export class Lane {
   inFlight = 0
   /** Frames dropped here because their expiry had passed. */
   expired = 0
+  /** Frames whose payload lies in a ring that the client cannot map, and is too large to go by socket. */
+  unsendable = 0
   /** Made when the first frame has to wait. */
   backlog: Backlog | undefined
   /** The levels at which the outbox has this lane in its round; a subset of the backlog's. */
   listedMask = 0
+  /** The levels whose next frame lies in a ring and must wait: they are in no round until the lane is unblocked. */
+  blockedMask = 0
   readonly #id: number
   #deliverFrame: Buffer | undefined
 
@@ -41,6 +45,11 @@ export class Lane {
   get deliverFrame(): Buffer {
     this.#deliverFrame ??= controlFrame(Kind.DELIVER, 0, this.#id)
     return this.#deliverFrame
+  }
+
+  /** Whether frames wait until their payload can go by ring; otherwise it goes by socket rather than wait. */
+  get waitsForRing(): boolean {
+    return false
   }
 
   /** Called as the last queued frame has left. */

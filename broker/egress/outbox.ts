@@ -1,10 +1,11 @@
-import { hasExpired, Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { Flag, hasExpired, isByRing, Offset, paddedLength, readU32 } from '../../protocol/index.js'
 import { Backlog } from './backlog.js'
 import type { Channel } from './channel.js'
 import { BLOCKS } from './frame-queue.js'
 import { Gather } from './gather.js'
 import { Lane } from './lane.js'
 import { ReadyLanes } from './ready-lanes.js'
+import type { RingGate } from './ring-gate.js'
 import { StreamPosition } from './stream-position.js'
 import type { TopicIds } from './topic-ids.js'
 import type { WireTopic } from './wire-topic.js'
@@ -57,6 +58,7 @@ export class Outbox {
   readonly #topics: TopicIds
   readonly #flushList: FlushList
   readonly #events: OutboxEvents
+  readonly #gate: RingGate
   readonly #outboxBytesMax: number
   readonly #gather: Gather
   readonly #position = new StreamPosition()
@@ -76,12 +78,14 @@ export class Outbox {
     topics: TopicIds,
     flushList: FlushList,
     events: OutboxEvents,
+    gate: RingGate,
     outboxBytesMax: number,
   ) {
     this.#channel = channel
     this.#topics = topics
     this.#flushList = flushList
     this.#events = events
+    this.#gate = gate
     this.#outboxBytesMax = outboxBytesMax
     this.#gather = new Gather(channel)
     channel.onWritable = () => this.#writable()
@@ -110,16 +114,22 @@ export class Outbox {
     return this.#ready !== undefined && !this.#ready.isEmpty
   }
 
-  /** Sends a frame of a lane that passes. `topic` is undefined for replies, which carry no topic. */
-  sendNow(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): void {
-    this.#append(lane, topic, bytes, start, length)
+  /**
+   * Sends a frame of a lane that passes. `topic` is undefined for replies, which carry no topic. False: its payload
+   * lies in a ring, for which it must wait.
+   */
+  sendNow(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): boolean {
+    if ((bytes[start + Offset.FLAGS]! & Flag.RING) === 0) this.#append(lane, topic, bytes, start, length)
+    else if (!this.#appendByRing(lane, topic, bytes, start, length)) return false
     if (this.#gather.byteLength < GATHER_BYTES_MAX) this.#list()
     else if (!this.#gather.flush()) this.#state = 'congested'
+    return true
   }
 
   /** Keeps a copy of a frame until it may leave. The caller has checked the lane's limits. */
   enqueue(lane: Lane, level: number, bytes: Buffer, start: number, length: number): void {
     lane.backlog ??= new Backlog(this.#topics)
+    if (isByRing(bytes, start)) lane.backlog.addRingBytes(this.#gate.queued(bytes, start))
     if (lane.backlog.push(level, bytes, start, length)) {
       this.#unsettled.push(lane.backlog)
       this.#list()
@@ -130,7 +140,10 @@ export class Outbox {
   /** Sends a reply or failure at once, or keeps it; a client that reads nothing is let go. */
   reply(level: number, bytes: Buffer, start: number, length: number): void {
     if (this.#state === 'overflowed' || this.#state === 'ended') return
-    if (this.passes(this.replies)) return this.sendNow(this.replies, undefined, bytes, start, length)
+    if (this.passes(this.replies)) {
+      this.sendNow(this.replies, undefined, bytes, start, length)
+      return
+    }
     this.enqueue(this.replies, level, bytes, start, length)
     if (this.replies.queuedBytes > this.#outboxBytesMax) this.#overflow('OUTBOX_OVERFLOW')
   }
@@ -158,6 +171,27 @@ export class Outbox {
     this.#ready ??= new ReadyLanes()
     this.#ready.add(lane)
     if (this.#state === 'open') this.#list()
+  }
+
+  /** What the lane's next frame waited for has changed. */
+  unblock(lane: Lane): void {
+    lane.blockedMask = 0
+    if (lane.credit > 0 && lane.queuedMessages > 0) this.resume(lane)
+  }
+
+  /** Drops what is queued for a lane; returns how many frames that were. */
+  drop(lane: Lane): number {
+    const { backlog } = lane
+    if (backlog === undefined) return 0
+    backlog.forEachByRing((bytes, start) => this.#gate.unqueued(bytes, start))
+    return backlog.clear()
+  }
+
+  /** Sends a frame with a descriptor, and ends the stream. False: it could not be sent. */
+  grant(send: (socketFd: number) => boolean): boolean {
+    const sent = this.#channel.grant(send)
+    this.end()
+    return sent
   }
 
   /** The client's stream never stands at a lane that is gone: its id may be used again. */
@@ -196,7 +230,7 @@ export class Outbox {
     this.#controls = []
     this.#controlBytes = 0
     this.#ready = undefined
-    this.replies.backlog?.clear()
+    this.drop(this.replies)
   }
 
   #sendGathered(): void {
@@ -246,21 +280,28 @@ export class Outbox {
     while (!ready.isEmpty && this.#gather.byteLength < WRITE_BYTES) {
       const level = ready.topLevel
       const lane = ready.shift(level)
-      this.#takeTurn(lane, level)
+      if (!this.#takeTurn(lane, level)) lane.blockedMask |= 1 << level
       if (lane.queuedMessages === 0) lane.emptied()
       else if (lane.credit > 0) ready.add(lane)
     }
   }
 
-  #takeTurn(lane: Lane, level: number): void {
+  /** Sends a lane's share at a level; false: its next frame must wait for its ring. */
+  #takeTurn(lane: Lane, level: number): boolean {
     const { backlog } = lane
     let leftBytes = TURN_BYTES
     while (backlog !== undefined && lane.credit > 0 && backlog.mask & (1 << level) && leftBytes > 0) {
-      leftBytes -= this.#takeFromBlock(lane, backlog, level, leftBytes)
+      const takenBytes = this.#takeFromBlock(lane, backlog, level, leftBytes)
+      if (takenBytes === 0) return false
+      leftBytes -= takenBytes
     }
+    return true
   }
 
-  /** Sends up to `bytesMax`, and a frame beyond it, from the head block of a level; returns the bytes taken. */
+  /**
+   * Sends up to `bytesMax`, and a frame beyond it, from the head block of a level; returns the bytes taken, 0 when
+   * the next frame must wait for its ring.
+   */
   #takeFromBlock(lane: Lane, backlog: Backlog, level: number, bytesMax: number): number {
     const queue = backlog.level(level)
     const bytes = queue.head
@@ -270,7 +311,7 @@ export class Outbox {
     while (start < headEnd && start - headStart < bytesMax && lane.credit > 0) {
       const length = readU32(bytes, start + Offset.LENGTH)
       const topicId = readU32(bytes, start + Offset.TOPIC)
-      this.#sendQueued(lane, topicId, bytes, start, length)
+      if (!this.#sendQueued(lane, topicId, bytes, start, length)) break
       backlog.release(topicId)
       messages += 1
       start += paddedLength(length)
@@ -280,10 +321,34 @@ export class Outbox {
     return start - headStart
   }
 
-  #sendQueued(lane: Lane, topicId: number, bytes: Buffer, start: number, length: number): void {
+  /** False: the frame's payload lies in a ring, for which it must wait. */
+  #sendQueued(lane: Lane, topicId: number, bytes: Buffer, start: number, length: number): boolean {
+    const byRing = isByRing(bytes, start)
     // A reply never expires: its requester waits for it. [WIRE-3.2]
-    if (lane === this.replies) return this.#append(lane, undefined, bytes, start, length)
-    if (hasExpired(bytes, start)) lane.expired += 1
-    else this.#append(lane, this.#topics.topicOf(topicId), bytes, start, length)
+    if (lane !== this.replies && hasExpired(bytes, start)) {
+      lane.expired += 1
+    } else {
+      const topic = lane === this.replies ? undefined : this.#topics.topicOf(topicId)
+      if (!byRing) this.#append(lane, topic, bytes, start, length)
+      else if (!this.#appendByRing(lane, topic, bytes, start, length)) return false
+    }
+    if (byRing) lane.backlog!.subtractRingBytes(this.#gate.unqueued(bytes, start))
+    return true
+  }
+
+  /** Adds a frame whose payload lies in a ring, in the form in which this client gets it; false: it must wait. */
+  #appendByRing(
+    lane: Lane,
+    topic: WireTopic | undefined,
+    bytes: Buffer,
+    start: number,
+    length: number,
+  ): boolean {
+    const passage = this.#gate.present(lane, bytes, start)
+    if (passage === 'wait') return false
+    if (passage === 'by ring') this.#append(lane, topic, bytes, start, length)
+    else if (passage === 'never') lane.unsendable += 1
+    else this.#append(lane, topic, passage.bytes, 0, passage.length)
+    return true
   }
 }

@@ -21,7 +21,7 @@ export class ReadyLanes {
 
   /** Puts a lane into every round that it belongs to and is missing from. */
   add(lane: Lane): void {
-    let missing = (lane.backlog?.mask ?? 0) & ~lane.listedMask
+    let missing = (lane.backlog?.mask ?? 0) & ~lane.listedMask & ~lane.blockedMask
     while (missing !== 0) {
       const level = 31 - Math.clz32(missing)
       missing &= ~(1 << level)

@@ -8,6 +8,7 @@ import {
   PROTOCOL_VERSION,
   readU32,
 } from '../../protocol/index.js'
+import { mapsSegments } from '../rings/ring-table.js'
 import { BROKER_VERSION } from '../version.js'
 import { type Handler, idOf, violation } from './handler.js'
 
@@ -31,14 +32,25 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   peer.name = (hello.name ?? '').slice(0, NAME_LENGTH_MAX)
   peer.claimedPid = hello.pid ?? 0
   peer.state = 'open'
+  peer.mapsSegments = mapsSegments(hello.capabilities) && peer.credentials !== undefined
   const { payloadBytesMax, aliasesMax } = peer
-  const { subscriptionsMax, servicesMax, requestsMax } = hub.limits
+  const { subscriptionsMax, servicesMax, requestsMax, ringThresholdBytes, ringBytesMax } = hub.limits
+  const token = hub.newToken()
+  if (peer.mapsSegments) peer.token = token
   const body = encodeBody(Kind.WELCOME, {
     clientId: peer.id,
     brokerVersion: BROKER_VERSION,
-    features: [],
-    limits: { payloadBytesMax, aliases: aliasesMax, subscriptionsMax, servicesMax, requestsMax },
-    token: hub.newToken(),
+    features: hub.rings.features,
+    limits: {
+      payloadBytesMax,
+      aliases: aliasesMax,
+      subscriptionsMax,
+      servicesMax,
+      requestsMax,
+      ringThresholdBytes,
+      ringPayloadBytesMax: ringBytesMax,
+    },
+    token,
   })
   peer.outbox.control(controlFrame(Kind.WELCOME, MAGIC, PROTOCOL_VERSION, body))
   hub.enter(peer)

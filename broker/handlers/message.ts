@@ -1,7 +1,6 @@
-import { Flag, Kind, Offset } from '../../protocol/index.js'
+import { Flag, Kind, Offset, ringPayloadBytes } from '../../protocol/index.js'
+import type { Hub } from '../hub.js'
 import { type Handler, idOf, routeOf } from './handler.js'
-
-const UNSUPPORTED_FLAGS = Flag.RING | Flag.RETAIN
 
 /** Routes a message. */
 export const onMessage: Handler = (hub, peer, bytes, start, length) => {
@@ -15,9 +14,13 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
       idOf(bytes, start),
     )
   }
-  if (bytes[start + Offset.FLAGS]! & UNSUPPORTED_FLAGS) {
-    const message = 'This broker moves no payloads by ring and retains no messages'
+  if (isUnsupported(hub, bytes[start + Offset.FLAGS]!)) {
+    const message = 'This broker does not offer what the flags of the message ask for'
     return peer.refuse('FEATURE_UNSUPPORTED', message, Kind.MESSAGE, idOf(bytes, start))
   }
-  hub.router.publish(route, bytes, start, length)
+  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start))
+}
+
+function isUnsupported(hub: Hub, flags: number): boolean {
+  return (flags & Flag.RETAIN) !== 0 || ((flags & Flag.RING) !== 0 && !hub.rings.isOffered)
 }

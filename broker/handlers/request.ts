@@ -1,4 +1,11 @@
-import { type ErrorCode, Flag, frameLayout, Offset, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
+import {
+  type ErrorCode,
+  Flag,
+  frameLayout,
+  isByRing,
+  Offset,
+  STREAM_WINDOW_BYTES,
+} from '../../protocol/index.js'
 import { answerSystemRequest } from '../system/answers.js'
 import { type Handler, idOf, routeOf, violation } from './handler.js'
 
@@ -12,8 +19,9 @@ export const onRequest: Handler = (hub, peer, bytes, start, length) => {
   const fail = (code: ErrorCode, message: string) =>
     hub.requests.sendFailure(peer, requestId, priority, code, message)
 
-  if (bytes[start + Offset.FLAGS]! & Flag.RING)
-    return fail('FEATURE_UNSUPPORTED', 'This broker moves no payloads by ring')
+  const byRing = isByRing(bytes, start)
+  if (byRing && (!hub.rings.isOffered || route.reserved))
+    return fail('FEATURE_UNSUPPORTED', 'This broker takes no such request by ring')
   if (route.reserved) {
     const payload = bytes.subarray(frameLayout(bytes, start).payloadStart, start + length)
     const streams = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0

@@ -71,6 +71,10 @@ export class NativeChannel implements Channel {
     return false
   }
 
+  grant(send: (socketFd: number) => boolean): boolean {
+    return this.#state === 'open' && !this.#socket.destroyed && !this.#waiting && send(this.#fd)
+  }
+
   end(): void {
     this.#socket.end()
   }

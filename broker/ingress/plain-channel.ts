@@ -39,6 +39,10 @@ export class PlainChannel implements Channel {
     return !this.#waiting
   }
 
+  grant(): boolean {
+    return false
+  }
+
   end(): void {
     this.#socket.end()
   }

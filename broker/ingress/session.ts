@@ -13,6 +13,7 @@ import { Outbox } from '../egress/outbox.js'
 import { dispatch } from '../handlers/dispatch.js'
 import type { Hub } from '../hub.js'
 import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
+import { ClientGate } from '../rings/client-gate.js'
 import { NativeChannel } from './native-channel.js'
 import type { PartialFrames } from './partial-frames.js'
 import { type ChannelEvents, PlainChannel } from './plain-channel.js'
@@ -32,6 +33,8 @@ export class Session implements FrameSink {
   readonly #channel: Channel
   readonly #decoder: FrameDecoder
   #deadline: NodeJS.Timeout | undefined
+  /** Whether the broker closes the connection itself, since the client does not. */
+  #isCutOff = false
   /** Set once the client is to be let go because it does not read. */
   #overflow: FrameFault | undefined
 
@@ -51,6 +54,7 @@ export class Session implements FrameSink {
         overflowed: (code) => this.#overflowed(code),
         writable: () => this.#writable(),
       },
+      new ClientGate(hub.rings, () => this.peer.rings),
       hub.limits.outboxBytesMax,
     )
     const { handshakeTimeoutMs, payloadBytesMax, aliasesMax } = hub.limits
@@ -89,7 +93,7 @@ export class Session implements FrameSink {
     this.#hub.leave(peer, fault.code)
     peer.outbox.end(errorFrame(fault.code, fault.message, fault.kind, fault.id, true))
     this.#options.partials.release(this)
-    this.#rearm(this.#hub.limits.refusedLingerMs, () => this.#channel.destroy())
+    this.#cutOffLater()
     this.#hub.flush()
   }
 
@@ -99,7 +103,7 @@ export class Session implements FrameSink {
     if (peer.state !== 'refused') this.#hub.leave(peer, undefined)
     peer.state = 'refused'
     peer.outbox.end()
-    this.#rearm(this.#hub.limits.refusedLingerMs, () => this.#channel.destroy())
+    this.#cutOffLater()
   }
 
   #data(chunk: Buffer): void {
@@ -108,6 +112,8 @@ export class Session implements FrameSink {
     if (peer.state === 'refused' || peer.state === 'gone') return
     const fault = this.#decoder.push(chunk)
     if (fault !== undefined) return this.refuse(fault)
+    // It was here for a descriptor, and has nothing more to say.
+    if ((peer.state as Peer['state']) === 'refused') return this.#cutOffLater()
     // HELLO has come, and with it the client's right to be silent for as long as it likes.
     if (this.#deadline !== undefined && (peer.state as Peer['state']) === 'open') this.#rearm(undefined)
     this.#options.partials.track(this, this.#decoder.partialBytes)
@@ -121,6 +127,7 @@ export class Session implements FrameSink {
     if (peer.state !== 'refused') this.#hub.leave(peer, undefined)
     peer.state = 'gone'
     peer.outbox.discard()
+    if (peer.hasRings) this.#hub.rings.clientEnded(peer.rings, this.#isCutOff)
     // What it leaves unread would otherwise keep the socket open for as long as it likes.
     this.#channel.destroy()
     this.#hub.flush()
@@ -139,6 +146,14 @@ export class Session implements FrameSink {
   #writable(): void {
     this.#hub.requests.resume(this.peer, [...this.peer.services(), ...this.peer.retiringServices])
     this.#hub.flush()
+  }
+
+  /** Waits for the client to hang up, but not for ever. */
+  #cutOffLater(): void {
+    this.#rearm(this.#hub.limits.refusedLingerMs, () => {
+      this.#isCutOff = true
+      this.#channel.destroy()
+    })
   }
 
   #rearm(delayMs: number | undefined, act: () => void = () => {}): void {

@@ -1,6 +1,7 @@
 import { controlFrame, type ErrorCode, encodeBody, Kind } from '../../protocol/index.js'
 import type { Outbox } from '../egress/outbox.js'
 import { type Link, Service } from '../requests/service.js'
+import { ClientRings, type RingClient } from '../rings/client-rings.js'
 import type { Route } from '../routing/route.js'
 import type { Owner, Subscription } from '../routing/subscription.js'
 
@@ -22,11 +23,12 @@ export interface PeerTerms {
  * One client:
  *
  *   greeting ──(HELLO)──> open ──(hang-up)──> gone
+ *   greeting ──(ATTACH, answered)──> refused: nothing more is taken from it
  *   greeting, open ──(a fault of its own, or the broker stops)──> refused ──(hang-up or deadline)──> gone
  *
  * An idle client must cost little, so every table is made when first needed.
  */
-export class Peer implements Owner {
+export class Peer implements Owner, RingClient {
   readonly id: number
   readonly outbox: Outbox
   readonly credentials: Credentials | undefined
@@ -43,6 +45,11 @@ export class Peer implements Owner {
   #consumers: Map<number, Subscription | Service> | undefined
   #requests: Map<number, Link> | undefined
   #retiring: Set<Service> | undefined
+  #rings: ClientRings | undefined
+  /** Proves that another connection is the same client's; set when the client may have segments. [WIRE-2.4] */
+  token: Buffer | undefined
+  /** Whether it can map segments. */
+  mapsSegments = false
   messagesReceived = 0
   requestsMade = 0
   cancelsMade = 0
@@ -55,6 +62,25 @@ export class Peer implements Owner {
     this.credentials = terms.credentials
     this.payloadBytesMax = terms.payloadBytesMax
     this.aliasesMax = terms.aliasesMax
+  }
+
+  get outlet(): Outbox {
+    return this.outbox
+  }
+
+  /** The user whose process it is; −1 when the system does not say. */
+  get uid(): number {
+    return this.credentials?.uid ?? -1
+  }
+
+  /** Its part in rings. */
+  get rings(): ClientRings {
+    this.#rings ??= new ClientRings(this)
+    return this.#rings
+  }
+
+  get hasRings(): boolean {
+    return this.#rings !== undefined
   }
 
   get pid(): number {

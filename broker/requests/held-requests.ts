@@ -1,12 +1,5 @@
 import { PRIORITY_LEVELS } from '../../protocol/index.js'
-import type { Link, WaitingLine } from './service.js'
-
-/** A request that no responder is free for, with a copy of its frame. */
-export interface HeldRequest {
-  readonly link: Link
-  readonly frame: Buffer
-  readonly length: number
-}
+import type { HeldRequest, Link, WaitingLine } from './service.js'
 
 /**
  * The requests that wait for a service: 32 first-in first-out levels, each a map in order of insertion, so that
@@ -37,7 +30,7 @@ export class HeldRequests implements WaitingLine {
     request.link.line = this
     this.#mask |= 1 << level
     this.#count += 1
-    this.#bytes += request.frame.length
+    this.#bytes += request.bytes
   }
 
   /** The most urgent request, the oldest among equals. */
@@ -48,15 +41,16 @@ export class HeldRequests implements WaitingLine {
     return request
   }
 
-  /** Takes a request out of the line; nothing happens when it is not in it. */
-  remove(link: Link): void {
+  /** Takes a request out of the line; undefined when it is not in it. */
+  remove(link: Link): HeldRequest | undefined {
     const waiting = this.#levels[link.priority]
     const request = waiting?.get(link)
-    if (waiting === undefined || request === undefined) return
+    if (waiting === undefined || request === undefined) return undefined
     waiting.delete(link)
     link.line = undefined
     if (waiting.size === 0) this.#mask &= ~(1 << link.priority)
     this.#count -= 1
-    this.#bytes -= request.frame.length
+    this.#bytes -= request.bytes
+    return request
   }
 }

@@ -4,9 +4,11 @@ import {
   encodeBody,
   Flag,
   HEADER_BYTES,
+  isByRing,
   Kind,
   Offset,
   paddedLength,
+  ringPayloadBytes,
   writeU32,
 } from '../../protocol/index.js'
 import { NO_ID } from '../egress/wire-topic.js'
@@ -15,7 +17,7 @@ import type { Router } from '../routing/router.js'
 import type { Owner } from '../routing/subscription.js'
 import { Trie } from '../routing/trie.js'
 import { LinkTable } from './link-table.js'
-import type { Link, Service } from './service.js'
+import type { HeldRequest, Link, Service } from './service.js'
 import { ServiceGroup } from './service-group.js'
 
 export interface RequestLimits {
@@ -23,6 +25,14 @@ export interface RequestLimits {
   readonly heldRequestsMax: number
   /** Bytes of the requests that may wait for one pattern's responders. */
   readonly heldBytesMax: number
+}
+
+/** Keeps payloads in rings for frames that wait. */
+export interface RingRefs {
+  /** A copy of a frame with RING waits. */
+  queued(bytes: Buffer, start: number): number
+  /** It waits no longer, and was given to somebody if anybody wants it. */
+  unqueued(bytes: Buffer, start: number): number
 }
 
 /** Where a requester's own table of requests learns that one has ended. */
@@ -41,6 +51,7 @@ export interface IncomingRequest {
 /** Links each request with the responder that has it, so that loss and cancellation are known at once. */
 export class RequestRouter {
   readonly #router: Router
+  readonly #refs: RingRefs
   readonly #limits: RequestLimits
   readonly #events: RequestEvents
   readonly #groups = new Trie<ServiceGroup>()
@@ -49,8 +60,9 @@ export class RequestRouter {
   #serviceCount = 0
   requestsRouted = 0
 
-  constructor(router: Router, limits: RequestLimits, events: RequestEvents) {
+  constructor(router: Router, refs: RingRefs, limits: RequestLimits, events: RequestEvents) {
     this.#router = router
+    this.#refs = refs
     this.#limits = limits
     this.#events = events
   }
@@ -90,6 +102,7 @@ export class RequestRouter {
     this.#groups.remove(group.pattern, group)
     for (let held = group.held.shift(); held !== undefined; held = group.held.shift()) {
       this.#place(held.link, held.frame, 0, held.length)
+      this.#unhold(held)
     }
   }
 
@@ -113,12 +126,11 @@ export class RequestRouter {
   reply(responder: Owner, id: number, bytes: Buffer, start: number, length: number): ErrorCode | undefined {
     const link = this.#givenTo(responder, id)
     if (link === undefined) return undefined
-    if (bytes[start + Offset.FLAGS]! & Flag.RING) return 'FEATURE_UNSUPPORTED'
     const isPart = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
     if (isPart) {
       if (!link.streams) return 'BAD_FRAME'
       if (link.streamCredit <= 0) return 'CREDIT_EXCEEDED'
-      link.streamCredit -= length
+      link.streamCredit -= length + ringPayloadBytes(bytes, start)
     }
     if (link.state === 'given') this.#passOn(link, bytes, start, length)
     if (!isPart) this.#finish(link)
@@ -136,7 +148,8 @@ export class RequestRouter {
   /** The requester wants no answer any longer. The responder is told; its slot is free when its handler ends. */
   cancel(link: Link): void {
     if (link.state === 'held') {
-      link.line?.remove(link)
+      const held = link.line?.remove(link)
+      if (held !== undefined) this.#unhold(held)
       this.#links.close(link)
     } else if (link.state === 'given') {
       link.state = 'orphaned'
@@ -185,6 +198,7 @@ export class RequestRouter {
       const held = group.held.shift()
       if (held === undefined) return
       this.#give(held.link, service, held.frame, 0, held.length)
+      this.#unhold(held)
     }
   }
 
@@ -229,11 +243,18 @@ export class RequestRouter {
       return this.#refuse(link, 'NO_RESPONDERS', `Nobody serves "${link.route.name}"`)
     }
     const { heldRequestsMax, heldBytesMax } = this.#limits
-    if (shortest.held.count >= heldRequestsMax || shortest.held.bytes + length > heldBytesMax) {
+    const ringBytes = ringPayloadBytes(bytes, start)
+    if (shortest.held.count >= heldRequestsMax || shortest.held.bytes + length + ringBytes > heldBytesMax) {
       return this.#refuse(link, 'OVERLOADED', `As many requests wait for "${shortest.pattern}" as may wait`)
     }
     const frame = Buffer.from(bytes.subarray(start, start + paddedLength(length)))
-    shortest.held.push({ link, frame, length })
+    if (ringBytes > 0) this.#refs.queued(frame, 0)
+    shortest.held.push({ link, frame, length, bytes: frame.length + ringBytes })
+  }
+
+  /** The request waits no longer. */
+  #unhold(held: HeldRequest): void {
+    if (isByRing(held.frame, 0)) this.#refs.unqueued(held.frame, 0)
   }
 
   #give(link: Link, service: Service, bytes: Buffer, start: number, length: number): void {

@@ -2,9 +2,18 @@ import { Lane } from '../egress/lane.js'
 import type { Route } from '../routing/route.js'
 import type { Owner } from '../routing/subscription.js'
 
+/** A request that no responder is free for, with a copy of its frame. */
+export interface HeldRequest {
+  readonly link: Link
+  readonly frame: Buffer
+  readonly length: number
+  /** What it weighs: its frame, and its payload if that lies in a ring. */
+  readonly bytes: number
+}
+
 /** A line of held requests, as one of them sees it. */
 export interface WaitingLine {
-  remove(link: Link): void
+  remove(link: Link): HeldRequest | undefined
 }
 
 /**

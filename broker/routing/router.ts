@@ -90,8 +90,11 @@ export class Router {
     return this.#subscriptions.match(topic).length > 0
   }
 
-  /** Routes one MESSAGE frame: writes the topic's id into it, so that the bytes serve every target. [SUB-5] */
-  publish(route: Route, bytes: Buffer, start: number, length: number): void {
+  /**
+   * Routes one MESSAGE frame: writes the topic's id into it, so that the bytes serve every target. [SUB-5]
+   * `ringBytes` is the size of a payload that lies in a ring.
+   */
+  publish(route: Route, bytes: Buffer, start: number, length: number, ringBytes = 0): void {
     const { direct, groups } = this.#resolved(route)
     this.messagesRouted += 1
     if (direct.length === 0 && groups.length === 0) {
@@ -100,10 +103,10 @@ export class Router {
     }
     this.stampTopic(route, bytes, start)
     for (let index = 0; index < direct.length; index++) {
-      this.#deliver(direct[index]!, route, bytes, start, length)
+      this.#deliver(direct[index]!, route, bytes, start, length, ringBytes)
     }
     for (let index = 0; index < groups.length; index++) {
-      this.#deliver(leastOutstanding(groups[index]!), route, bytes, start, length)
+      this.#deliver(leastOutstanding(groups[index]!), route, bytes, start, length, ringBytes)
     }
   }
 
@@ -114,12 +117,18 @@ export class Router {
     writeU32(bytes, start + Offset.TOPIC, route.id)
   }
 
-  #deliver(subscription: Subscription, route: Route, bytes: Buffer, start: number, length: number): void {
+  #deliver(
+    subscription: Subscription,
+    route: Route,
+    bytes: Buffer,
+    start: number,
+    length: number,
+    ringBytes: number,
+  ): void {
     subscription.matched += 1
     const { outbox } = subscription.owner
-    if (outbox.passes(subscription)) {
-      outbox.sendNow(subscription, route, bytes, start, length)
-    } else if (this.#mayQueue(subscription, length)) {
+    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    if (this.#mayQueue(subscription, length + ringBytes)) {
       outbox.enqueue(subscription, bytes[start + Offset.PRIORITY]!, bytes, start, length)
     } else {
       subscription.droppedNewest += 1

@@ -51,7 +51,12 @@ export class Subscription extends Lane {
   }
 
   get dropped(): number {
-    return this.droppedNewest + this.droppedAtEnd
+    return this.droppedNewest + this.droppedAtEnd + this.unsendable
+  }
+
+  /** What is published in order arrives in order, however long a ring takes. */
+  override get waitsForRing(): boolean {
+    return true
   }
 
   /** Messages of its own that it has not dealt with: what a queue group compares. */

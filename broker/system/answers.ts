@@ -38,6 +38,7 @@ const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
   '$SYS.topics': (hub, page) => page.of(hub.router.routes(), topic),
+  '$SYS.rings': (hub, page) => page.of(hub.rings.segments, (segment) => segment.describe()),
 }
 
 export function answerSystemRequest(hub: Hub, request: SystemRequest): void {
@@ -116,8 +117,21 @@ function stats(hub: Hub): Row {
     requestsRouted: hub.requests.requestsRouted,
     requestsInFlight: hub.requests.requestsInFlight,
     clientsRefused: hub.faults,
+    rings: rings(hub),
     memory: memory(),
     processor: { userMicros: user, systemMicros: system },
+  }
+}
+
+/** Counts since the start, and what there is now; bytes of memory as the kernel counts them. */
+function rings({ rings }: Hub): Row {
+  return {
+    offered: rings.isOffered,
+    ...rings.counts,
+    segments: rings.segmentCount,
+    segmentBytes: rings.segmentBytes,
+    reservedBytes: rings.reservedBytes,
+    copiedBytes: rings.copiedBytes,
   }
 }
 
@@ -142,6 +156,7 @@ function client(peer: Peer): Row {
     messagesSent: peer.outbox.messagesSent,
     unreadBytes: peer.outbox.unreadBytes,
     congested: peer.outbox.congested,
+    rings: peer.hasRings ? peer.rings.describe() : null,
   }
 }
 

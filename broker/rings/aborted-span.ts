@@ -1,0 +1,17 @@
+import { granulesOf, type RingSpan } from '../../protocol/index.js'
+import type { BookedSpan } from './record-book.js'
+
+/** A claim that its owner gave up: it only waits for its turn to retire. */
+export class AbortedSpan implements BookedSpan {
+  readonly start: number
+  readonly end: number
+  readonly acquired: number
+  readonly isFinished = true
+
+  constructor(span: RingSpan) {
+    const granules = granulesOf(span.length)
+    this.start = span.position - span.padding
+    this.end = span.position + granules
+    this.acquired = span.restarted ? granules : granules + span.padding
+  }
+}

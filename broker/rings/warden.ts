@@ -1,0 +1,71 @@
+import type { Logger } from '../logger.js'
+import type { RingRecord } from './ring-record.js'
+import type { Segment } from './segment.js'
+
+export interface Ward {
+  readonly limits: { readonly leaseTimeoutMs: number; readonly ringIdleMs: number }
+  readonly segments: Iterable<Segment>
+  readonly segmentCount: number
+  abandon(segment: Segment): void
+}
+
+/** How often the rings are looked after: no deadline of theirs is shorter than some of these. */
+const ROUND_MS = 500
+
+/** A ring that has grown no further than this is not worth replacing while it is in use. */
+const SMALL_BYTES = 4 * 1024 * 1024
+
+/** A ring is too large when it uses no more than this part of its memory. */
+const USED_PART = 4
+
+/**
+ * Looks after the rings as time passes, while there are any: those that nobody uses, or that have far more memory
+ * than they use, retire and give it back; one that a client holds up for too long is given up.
+ */
+export class Warden {
+  readonly #ward: Ward
+  readonly #log: Logger
+  #timer: NodeJS.Timeout | undefined
+  #roundEndsMs = 0
+
+  constructor(ward: Ward, log: Logger) {
+    this.#ward = ward
+    this.#log = log
+  }
+
+  /** There is a ring to look after. */
+  watch(): void {
+    this.#timer ??= setInterval(() => this.#look(Date.now()), ROUND_MS).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #look(nowMs: number): void {
+    if (this.#ward.segmentCount === 0) return this.stop()
+    const { ringIdleMs } = this.#ward.limits
+    const isRoundOver = nowMs >= this.#roundEndsMs
+    if (isRoundOver) this.#roundEndsMs = nowMs + ringIdleMs
+    for (const segment of [...this.#ward.segments]) {
+      this.#lookForHolder(segment, nowMs)
+      const isIdle = segment.recordCount === 0 && nowMs - segment.lastUsedMs >= ringIdleMs
+      if (isIdle || (isRoundOver && this.#isTooLarge(segment))) segment.retire()
+    }
+  }
+
+  #isTooLarge(segment: Segment): boolean {
+    return segment.highBytes > SMALL_BYTES && segment.takePeakBytes() * USED_PART < segment.highBytes
+  }
+
+  #lookForHolder(segment: Segment, nowMs: number): void {
+    const oldest: RingRecord<Segment> | undefined = segment.oldest
+    if (oldest === undefined || oldest.leases === 0 || segment.isAbandoned || !segment.takesCommits) return
+    if (nowMs - oldest.committedAtMs < this.#ward.limits.leaseTimeoutMs) return
+    if (!segment.isCrowded && !segment.isWanted) return
+    const fields = { segment: segment.id, holders: segment.holdersOf(oldest) }
+    this.#log.warn(fields, 'a ring is given up, since clients do not release what they were sent')
+    this.#ward.abandon(segment)
+  }
+}
