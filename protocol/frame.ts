@@ -7,6 +7,7 @@ import {
   HEADER_BYTES,
   HEADERS_BYTES_MAX,
   Kind,
+  POSITION_MAX,
   PRIORITY_MAX,
   RING_DESCRIPTOR_BYTES,
 } from './constants.js'
@@ -191,7 +192,10 @@ export function frameBytesMax(rule: KindRule, flags: number, payloadBytesMax: nu
   return HEADER_BYTES + fixedOptionBytes(flags) + headersBytesMax + payloadBytesMax
 }
 
-/** Says what is wrong with the bytes between the header and the payload, or returns undefined. [WIRE-3.1] */
+/**
+ * Says what is wrong with the bytes between the header and the payload, or with the ring descriptor that stands
+ * for the payload; undefined: nothing. [WIRE-3.1] [RING-1]
+ */
 export function optionsFault(bytes: Uint8Array, start: number, length: number): string | undefined {
   const flags = bytes[start + Offset.FLAGS]!
   let used = HEADER_BYTES + fixedOptionBytes(flags)
@@ -204,8 +208,17 @@ export function optionsFault(bytes: Uint8Array, start: number, length: number): 
     used += 4 + headersBytes
     if (used > length) return 'its headers reach beyond its end'
   }
-  if (flags & Flag.RING && length - used !== RING_DESCRIPTOR_BYTES)
-    return 'its ring descriptor has the wrong size'
+  if (!(flags & Flag.RING)) return undefined
+  if (length - used !== RING_DESCRIPTOR_BYTES) return 'its ring descriptor has the wrong size'
+  return descriptorFault(bytes, start + used)
+}
+
+/** Says what is wrong with the descriptor at `offset`, whatever segment it speaks of. [RING-1] */
+function descriptorFault(bytes: Uint8Array, offset: number): string | undefined {
+  if (readU32(bytes, offset + 4) !== 0) return 'the reserved word of its ring descriptor is not 0'
+  if (readU64(bytes, offset + 8) > POSITION_MAX) return 'the position in its ring descriptor is beyond 2^53'
+  if (readU64(bytes, offset + 16) > POSITION_MAX) return 'the length in its ring descriptor is beyond 2^53'
+  if (readU32(bytes, offset + 28) > 1) return 'the `restarted` of its ring descriptor is neither 0 nor 1'
   return undefined
 }
 

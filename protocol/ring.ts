@@ -1,4 +1,4 @@
-import { Flag, GRANULE_BYTES, POSITION_MAX } from './constants.js'
+import { Flag, GRANULE_BYTES } from './constants.js'
 import { frameLayout, Offset, readU32, readU64, writeU32, writeU64 } from './frame.js'
 
 /** A span of a ring: what a claim has set aside, and a frame with RING or an ABORT declares. [RING-1] */
@@ -58,15 +58,6 @@ export function readDescriptor(bytes: Uint8Array, start: number): RingDescriptor
 /** Where in a sound frame with RING the descriptor stands. */
 export function descriptorOffset(bytes: Uint8Array, start: number): number {
   return frameLayout(bytes, start).payloadStart
-}
-
-/** Says what is wrong with the descriptor at `offset`, whatever segment it speaks of; undefined: nothing. [RING-1] */
-export function descriptorFault(bytes: Uint8Array, offset: number): string | undefined {
-  if (readU32(bytes, offset + 4) !== 0) return 'its reserved word is not 0'
-  if (readU64(bytes, offset + 8) > POSITION_MAX) return 'its position is beyond 2^53'
-  if (readU64(bytes, offset + 16) > POSITION_MAX) return 'its length is beyond 2^53'
-  if (readU32(bytes, offset + 28) > 1) return 'its `restarted` is neither 0 nor 1'
-  return undefined
 }
 
 /** What RELEASE calls a record: no two that live in one ring have the same. [RING-7] */

@@ -20,7 +20,7 @@ const LIMITS = { payloadBytesMax: 1, aliases: 2, subscriptionsMax: 3, servicesMa
 /** Per kind a whole body, and which of its fields may be missing: the table of [WIRE-2.5] once more. */
 const BODIES: { [K in BodyKind]: { body: Required<Body<K>>; optional: readonly string[] } } = {
   [Kind.HELLO]: {
-    body: { name: 'till', pid: 1, capabilities: { ring: true } },
+    body: { name: 'till', pid: 1, capabilities: { ring: 1 } },
     optional: ['name', 'pid', 'capabilities'],
   },
   [Kind.WELCOME]: {
@@ -38,6 +38,15 @@ const BODIES: { [K in BodyKind]: { body: Required<Body<K>>; optional: readonly s
   [Kind.SERVE]: { body: { pattern: 'a', concurrency: 8 }, optional: [] },
   [Kind.FAILURE]: { body: { code: 'TIMEOUT', message: '', details: {} }, optional: ['details'] },
   [Kind.PULL]: { body: { bytes: 4_294_967_296 }, optional: [] },
+  [Kind.ATTACH]: { body: { client: 3, token: Buffer.alloc(16, 9) }, optional: [] },
+  [Kind.GRANT]: { body: { bytes: 65_536 }, optional: [] },
+  [Kind.OPEN]: { body: { bytes: 1 }, optional: [] },
+  [Kind.SEGMENT]: { body: { bytes: 2 ** 30 }, optional: [] },
+  [Kind.DECLINE]: { body: { code: 'EMFILE', message: 'too many open files' }, optional: [] },
+  [Kind.ABORT]: {
+    body: { position: 2 ** 53 - 1, length: 64, padding: 3, restarted: true },
+    optional: ['restarted'],
+  },
 }
 
 const KINDS = Object.keys(BODIES).map(Number) as BodyKind[]

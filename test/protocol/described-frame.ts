@@ -8,6 +8,7 @@ import {
   decodeName,
   decodePayload,
   ENCODING_NAMES,
+  type Encoding,
   type EncodingName,
   encodeBody,
   encodePayload,
@@ -20,7 +21,6 @@ import {
   Offset,
   packValue,
   readU32,
-  readU64,
   type TypedArray,
   visibleHeaders,
   writeU32,
@@ -57,6 +57,13 @@ const NO_BODY_KINDS: readonly Kind[] = [
   Kind.FLUSHED,
   Kind.PAUSE,
   Kind.RESUME,
+  Kind.MAPPED,
+  Kind.RELEASE,
+  Kind.SPACE,
+  Kind.RETIRE,
+  Kind.RETIRED,
+  Kind.DETACH,
+  Kind.DETACHED,
 ]
 
 /** The value that a piece of the page's JSON stands for. */
@@ -91,17 +98,6 @@ function encodeDescriptor(descriptor: RingDescriptor): Buffer {
   return bytes
 }
 
-/** The same descriptor in the page's JSON. */
-export function describeDescriptor(bytes: Buffer): RingDescriptor {
-  return {
-    segment: readU32(bytes, 0),
-    position: readU64(bytes, 8),
-    length: readU64(bytes, 16),
-    padding: readU32(bytes, 24),
-    restarted: readU32(bytes, 28),
-  }
-}
-
 /** Encodes a described frame the way that the client and the broker do. */
 export function encodeDescribed(frame: DescribedFrame): Buffer {
   const kind = Kind[frame.kind]
@@ -122,6 +118,11 @@ function bodyBytes(frame: DescribedFrame): Buffer | undefined {
 function describedPayload(frame: DescribedFrame): ReturnType<typeof encodePayload> {
   const value = 'payload' in frame ? meantBy(frame.payload) : Buffer.alloc(0)
   const headers = frame.headers === undefined ? undefined : visibleHeaders(frame.headers)
+  if (frame.flags?.includes('RING')) {
+    // The descriptor goes as it is; the encoding is that of the bytes in the ring. [RING-1]
+    const encoding = ENCODING_NAMES.indexOf(frame.encoding ?? 'bytes') as Encoding
+    return { ...encodePayload(value, { encoding: 'bytes', headers }), encoding }
+  }
   if (frame.encoding === 'array') {
     const { shape } = frame.payload as { shape: number[] }
     return encodePayload(value as TypedArray, { encoding: 'array', shape, headers })

@@ -1,6 +1,16 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { FrameDecoder, type FrameFault, HEADER_BYTES, KIND_RULES, readU32 } from '../../protocol/index.js'
+import {
+  Flag,
+  FrameDecoder,
+  type FrameFault,
+  HEADER_BYTES,
+  KIND_RULES,
+  Kind,
+  messageFrame,
+  packValue,
+  readU32,
+} from '../../protocol/index.js'
 import { readSpec, readVectors } from './spec.js'
 import { readStream } from './stream.js'
 
@@ -10,7 +20,7 @@ const RUNS = 1500
 const vectors = readVectors(readSpec()).filter(({ type }) => type !== 'msgpack')
 
 /** What the decoder hands over and how it ends. Throws when a frame lies outside of its bytes. */
-function outcome(from: 'client' | 'broker', chunks: readonly Buffer[]): unknown {
+function outcome(from: 'client' | 'broker', chunks: readonly Buffer[]) {
   const frames: string[] = []
   const sink = {
     frame(bytes: Buffer, start: number, length: number) {
@@ -77,6 +87,48 @@ test('[WIRE-3.1] plausible headers before random bytes never throw, and give the
     }),
     { seed: SEED, numRuns: RUNS },
   )
+})
+
+/** A word of a descriptor: mostly one that only just passes, or only just does not. */
+const word = fc.oneof(
+  fc.constantFrom(0, 1, 2, 0x1f_ffff, 0x20_0000, 2 ** 31, 2 ** 32 - 1),
+  fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+)
+const byRing = fc.record({
+  kind: fc.constantFrom(Kind.REQUEST, Kind.REPLY, Kind.MESSAGE),
+  expiryNs: fc.constantFrom(0, 1),
+  headers: fc.constantFrom(undefined, packValue({ trace: 'abc' })),
+  reserved: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, word),
+  restarted: fc.oneof({ weight: 3, arbitrary: fc.constantFrom(0, 1) }, word),
+  words: fc.array(word, { minLength: 6, maxLength: 6 }),
+  size: fc.oneof({ weight: 4, arbitrary: fc.constant(32) }, fc.integer({ min: 0, max: 40 })),
+})
+
+test('[RING-1] of frames by ring those and only those pass whose descriptor is sound, however they are cut', (t) => {
+  const seen = { sound: 0, faulty: 0 }
+  fc.assert(
+    fc.property(from, byRing, cuts, (sender, { reserved, restarted, words, size, ...head }, sizes) => {
+      const descriptor = Buffer.alloc(40)
+      const [segment, ...rest] = words as [number, ...number[]]
+      for (const [index, value] of [segment, reserved, ...rest, restarted].entries()) {
+        descriptor.writeUInt32LE(value, index * 4)
+      }
+      const bytes = messageFrame({ ...head, flags: Flag.RING }, descriptor.subarray(0, size))
+      const isSound =
+        size === 32 &&
+        reserved === 0 &&
+        descriptor.readBigUInt64LE(8) < 2n ** 53n &&
+        descriptor.readBigUInt64LE(16) < 2n ** 53n &&
+        restarted <= 1
+      seen[isSound ? 'sound' : 'faulty']++
+      const result = outcome(sender, cut(bytes, sizes))
+      t.is(result.fault?.code, isSound ? undefined : 'BAD_FRAME')
+      t.is(result.frames.length, isSound ? 1 : 0)
+      t.deepEqual(result, outcome(sender, [bytes]))
+    }),
+    { seed: SEED, numRuns: RUNS },
+  )
+  t.true(seen.sound > 100 && seen.faulty > 100, JSON.stringify(seen))
 })
 
 test('[WIRE-2.5] vectors with one byte changed are decoded or refused by code, never worse', (t) => {

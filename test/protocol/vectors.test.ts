@@ -12,7 +12,6 @@ import {
   complete,
   type DescribedFrame,
   decodedFrom,
-  describeDescriptor,
   encodeDescribed,
   encodeValue,
   meantBy,
@@ -99,12 +98,6 @@ test('[WIRE-1.2] a writer puts the control frames of all vectors behind one anot
     writer.flush()
     t.deepEqual(Buffer.concat(written), Buffer.concat(sent.map(({ bytes }) => bytes)))
   }
-})
-
-test('[RING-1] the descriptor of the vector has the layout of the page', (t) => {
-  const { bytes, json } = frames.find((vector) => vector.name === 'publish-by-ring')!
-  const { $ring } = (json as { payload: { $ring: unknown } }).payload
-  t.deepEqual(describeDescriptor(bytes.subarray(16)) as unknown, $ring)
 })
 
 test('the page has vectors of each type, with names of their own', (t) => {
