@@ -30,6 +30,7 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   const hello = decodeBody(Kind.HELLO, bytes, start, length)
   peer.name = (hello.name ?? '').slice(0, NAME_LENGTH_MAX)
   peer.claimedPid = hello.pid ?? 0
+  peer.grant = hub.permissions.grantOf(peer.credentials)
   peer.state = 'open'
   const { payloadBytesMax, aliasesMax } = peer
   const { subscriptionsMax, servicesMax, requestsMax } = hub.limits

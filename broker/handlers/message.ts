@@ -1,4 +1,5 @@
 import { Flag, Kind, Offset } from '../../protocol/index.js'
+import { DeniedRoute } from '../permissions/denied-route.js'
 import { type Handler, idOf, routeOf } from './handler.js'
 
 const UNSUPPORTED_FLAGS = Flag.RING | Flag.RETAIN
@@ -8,6 +9,7 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
   const route = routeOf(peer, bytes, start)
   peer.messagesReceived += 1
   if (route.reserved) {
+    if (route instanceof DeniedRoute) return hub.denyMessage(peer, route.route.name, idOf(bytes, start))
     return peer.refuse(
       'TOPIC_RESERVED',
       `"${route.name}" belongs to the broker`,

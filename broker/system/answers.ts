@@ -113,6 +113,7 @@ function stats(hub: Hub): Row {
     messagesDropped: hub.router.messagesDropped,
     messagesDroppedAtEnd: hub.messagesDroppedAtEnd,
     messagesLostInFlight: hub.messagesLostInFlight,
+    messagesDenied: hub.messagesDenied,
     requestsRouted: hub.requests.requestsRouted,
     requestsInFlight: hub.requests.requestsInFlight,
     clientsRefused: hub.faults,
@@ -140,6 +141,7 @@ function client(peer: Peer): Row {
     requestsInFlight: peer.requests.size,
     messagesReceived: peer.messagesReceived,
     messagesSent: peer.outbox.messagesSent,
+    denials: peer.denials,
     unreadBytes: peer.outbox.unreadBytes,
     congested: peer.outbox.congested,
   }
