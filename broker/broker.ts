@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net'
-import { socketPath } from '../protocol/index.js'
-import { loadNative, type NativeHost } from '../shmring/index.js'
-import { type BrokerSettings, type Limits, parseSettings } from './config.js'
+import { RingbusError, socketPath } from '../protocol/index.js'
+import { loadNative, type NativeHost, nativeLoadError } from '../shmring/index.js'
+import { type BrokerSettings, parseSettings } from './config.js'
 import { Hub } from './hub.js'
 import { Listener } from './ingress/listener.js'
 import { PartialFrames } from './ingress/partial-frames.js'
 import { Session } from './ingress/session.js'
 import { type Logger, SILENT_LOGGER } from './logger.js'
 import { errorFrame } from './peers/peer.js'
+import { Permissions } from './permissions/permissions.js'
+import type { PermissionRule } from './permissions/rule.js'
 
 export interface BrokerOptions extends BrokerSettings {
   /** Takes what the broker has to say; an embedded broker is silent by default. */
@@ -32,10 +34,10 @@ export class Broker {
   #resolveClosed: () => void = () => {}
   #onEmptied: () => void = () => {}
 
-  private constructor(path: string, limits: Limits, log: Logger, native: NativeHost | undefined) {
+  private constructor(path: string, hub: Hub) {
     this.path = path
-    this.#hub = new Hub(limits, log, native)
-    this.#partials = new PartialFrames(() => limits.partialBytesMax)
+    this.#hub = hub
+    this.#partials = new PartialFrames(() => hub.limits.partialBytesMax)
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve
     })
@@ -44,12 +46,13 @@ export class Broker {
   /** Starts a broker; throws CONFIG_INVALID, PATH_TOO_LONG, SOCKET_UNSAFE or BROKER_RUNNING. */
   static async start(options: BrokerOptions = {}): Promise<Broker> {
     const { logger = SILENT_LOGGER, ...settings } = options
-    const { path: explicit, limits } = parseSettings(settings, 'startBroker')
+    const { path: explicit, group, permissions, limits } = parseSettings(settings, 'startBroker')
     const { path } = socketPath({ explicit, env: process.env, uid: process.getuid!() })
     const native = loadNative()
-    const broker = new Broker(path, limits, logger, native)
+    const broker = new Broker(path, new Hub(limits, enforceable(permissions, 'startBroker'), logger, native))
     broker.#listener = await Listener.open({
       path,
+      group,
       native,
       log: logger,
       accept: (socket) => broker.#accept(socket, native),
@@ -64,9 +67,13 @@ export class Broker {
     return this.#sessions.size
   }
 
-  /** Takes new limits while it runs; what is there already is not cut down to them. Throws CONFIG_INVALID. */
+  /**
+   * Takes new limits and permissions while it runs. What is there already is not cut down to them: a client keeps
+   * what it was granted when it connected. `path` and `group` stay as they are. Throws CONFIG_INVALID.
+   */
   reconfigure(settings: BrokerSettings): void {
-    const { limits } = parseSettings(settings, 'reconfigure')
+    const { permissions, limits } = parseSettings(settings, 'reconfigure')
+    this.#hub.permissions = enforceable(permissions, 'reconfigure')
     Object.assign(this.#hub.limits, limits)
     this.#watchIdle()
   }
@@ -142,6 +149,17 @@ export class Broker {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
     }
   }
+}
+
+/** Rules that nobody could be held to must not look as if they were. */
+function enforceable(rules: readonly PermissionRule[] | undefined, origin: string): Permissions {
+  if (rules !== undefined && loadNative() === undefined) {
+    const message =
+      `${origin}: \`permissions\` need the native addon, which knows the users of clients, and there is none. ` +
+      `${nativeLoadError()!.message}. Without \`permissions\`, whoever can connect may do everything`
+    throw new RingbusError('CONFIG_INVALID', message, { cause: nativeLoadError() })
+  }
+  return new Permissions(rules, process.getuid!())
 }
 
 /** Starts a broker within this process. */

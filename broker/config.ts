@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { ALIASES_DEFAULT, PAYLOAD_BYTES_MAX_DEFAULT, RingbusError } from '../protocol/index.js'
+import {
+  ALIASES_DEFAULT,
+  isReserved,
+  PAYLOAD_BYTES_MAX_DEFAULT,
+  patternFault,
+  RingbusError,
+} from '../protocol/index.js'
+import { PATTERNS_MAX, type PermissionRule, RULES_MAX } from './permissions/rule.js'
 
 const MIB = 1024 * 1024
 const count = () => z.int().positive()
@@ -80,24 +87,71 @@ const limitsShape = {
   idleExitMs: milliseconds().default(0),
 }
 
+/** The highest number of a user or group; the one above it stands for none in system calls. */
+const ACCOUNT_MAX = 2 ** 32 - 2
+const account = () => z.int().nonnegative().max(ACCOUNT_MAX)
+
+const patterns = (faultOf: (pattern: string) => string | undefined) =>
+  z
+    .array(
+      z.string().check(({ value, issues }) => {
+        const fault = faultOf(value)
+        if (fault !== undefined) issues.push({ code: 'custom', input: value, message: fault })
+      }),
+    )
+    .max(PATTERNS_MAX)
+    .optional()
+
+const readable = () => patterns(patternFault)
+const writable = () =>
+  patterns((pattern) =>
+    isReserved(pattern) ? 'topics that start with $ belong to the broker' : patternFault(pattern),
+  )
+
+const permissionSchema: z.ZodType<PermissionRule> = z.strictObject({
+  user: account().optional(),
+  group: account().optional(),
+  publish: writable(),
+  subscribe: readable(),
+  serve: writable(),
+  request: readable(),
+})
+
 const limitsSchema = z.strictObject(limitsShape)
-const fileSchema = z.strictObject({ path: z.string().min(1).optional(), ...limitsShape })
+const settingsSchema = z.strictObject({
+  path: z.string().min(1).optional(),
+  group: account().optional(),
+  permissions: z.array(permissionSchema).max(RULES_MAX).optional(),
+  ...limitsShape,
+})
 
 /** The broker's limits, complete. They may change while the broker runs, on a reload. */
 export type Limits = z.infer<typeof limitsSchema>
 
 /** What a program or a configuration file may set. */
-export type BrokerSettings = Partial<Limits> & { readonly path?: string | undefined }
+export interface BrokerSettings extends Partial<Limits> {
+  /** Where its socket is. */
+  readonly path?: string | undefined
+  /** The number of a group whose processes may connect as well. Default: the broker's own user (and root) alone. */
+  readonly group?: number | undefined
+  /** Who may do what: the first rule that is for a client holds. Default: whoever can connect may do everything. */
+  readonly permissions?: readonly PermissionRule[] | undefined
+}
+
+/** Settings that were checked, and limits that are complete. */
+export interface ParsedSettings {
+  readonly path: string | undefined
+  readonly group: number | undefined
+  readonly permissions: readonly PermissionRule[] | undefined
+  readonly limits: Limits
+}
 
 /** Completes and checks settings; throws CONFIG_INVALID, which names every key that is wrong. */
-export function parseSettings(
-  settings: unknown,
-  origin: string,
-): { path: string | undefined; limits: Limits } {
-  const result = fileSchema.safeParse(settings)
+export function parseSettings(settings: unknown, origin: string): ParsedSettings {
+  const result = settingsSchema.safeParse(settings)
   if (!result.success) throw configError(result.error, settings, origin)
-  const { path, ...limits } = result.data
-  return { path, limits }
+  const { path, group, permissions, ...limits } = result.data
+  return { path, group, permissions, limits }
 }
 
 function configError(error: z.ZodError, settings: unknown, origin: string): RingbusError {
@@ -106,9 +160,15 @@ function configError(error: z.ZodError, settings: unknown, origin: string): Ring
 }
 
 function describe(issue: z.core.$ZodIssue, settings: unknown): string {
-  if (issue.code === 'unrecognized_keys') return `there is no option \`${issue.keys.join('`, `')}\``
+  if (issue.code === 'unrecognized_keys') {
+    const place = issue.path.length === 0 ? '' : ` in \`${issue.path.join('.')}\``
+    return `there is no option \`${issue.keys.join('`, `')}\`${place}`
+  }
   if (issue.path.length === 0) return `expected an object of options, got ${JSON.stringify(settings)}`
   const key = issue.path.join('.')
-  const value = (settings as Record<string, unknown>)[String(issue.path[0])]
+  const value = issue.path.reduce<unknown>(
+    (part, name) => (part as Record<PropertyKey, unknown>)[name],
+    settings,
+  )
   return `expected \`${key}\` to be valid, got \`${JSON.stringify(value)}\`: ${issue.message}`
 }

@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { type ErrorCode, isReserved } from '../protocol/index.js'
+import { type ErrorCode, isReserved, Kind } from '../protocol/index.js'
 import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
 import type { Logger } from './logger.js'
 import type { Peer } from './peers/peer.js'
+import { routeBehind } from './permissions/denied-route.js'
+import type { Permissions } from './permissions/permissions.js'
+import type { Action } from './permissions/rule.js'
 import { RequestRouter } from './requests/request-router.js'
 import { Service } from './requests/service.js'
 import { RingTable } from './rings/ring-table.js'
@@ -23,6 +26,8 @@ const FORGET_DELAY_MS = 1000
 export class Hub implements FlushList {
   readonly limits: Limits
   readonly log: Logger
+  /** What clients are granted that greet from now on. */
+  permissions: Permissions
   readonly topics = new TopicIds()
   readonly router: Router
   readonly requests: RequestRouter
@@ -39,9 +44,12 @@ export class Hub implements FlushList {
   messagesDroppedAtEnd = 0
   /** Deliveries sent to clients that hung up before they reported them as handled. */
   messagesLostInFlight = 0
+  /** Messages that their publishers may not publish. */
+  messagesDenied = 0
 
-  constructor(limits: Limits, log: Logger, native: NativeHost | undefined) {
+  constructor(limits: Limits, permissions: Permissions, log: Logger, native: NativeHost | undefined) {
     this.limits = limits
+    this.permissions = permissions
     this.log = log
     this.rings = new RingTable(native, limits, log, () => this.flush())
     this.router = new Router(this.topics, limits, { dropped: (subscription) => this.#dropped(subscription) })
@@ -109,12 +117,26 @@ export class Hub implements FlushList {
     peer.consumers.clear()
     for (const link of peer.requests.values()) this.requests.cancel(link)
     peer.requests.clear()
-    for (const route of peer.aliases) if (route !== undefined) this.router.release(route)
+    for (const route of peer.aliases) if (route !== undefined) this.router.release(routeBehind(route))
     peer.aliases = []
     this.#forgetSoon()
     if (!this.peers.delete(peer.id)) return
     this.events.publish('$SYS.client.disconnected', () => ({ ...describePeer(peer), code: code ?? null }))
     this.log.debug({ client: peer.id, name: peer.name, pid: peer.pid, code }, 'client disconnected')
+  }
+
+  /** Counts what a client may not do, and logs the first of it. Returns the message of the refusal. */
+  denied(peer: Peer, action: Action, pattern: string): string {
+    const message = `The client may not ${VERBS[action]} "${pattern}", by ${peer.grant.rule}`
+    if (peer.denials === 0) this.log.warn({ ...describePeer(peer), code: 'PERMISSION_DENIED' }, message)
+    peer.denials += 1
+    return message
+  }
+
+  /** Drops a message that its client may not publish. */
+  denyMessage(peer: Peer, topic: string, id: number): void {
+    this.messagesDenied += 1
+    peer.refuse('PERMISSION_DENIED', this.denied(peer, 'publish', topic), Kind.MESSAGE, id)
   }
 
   /** Nothing more is routed to the subscription, and what is queued is dropped and counted. */
@@ -169,6 +191,13 @@ export class Hub implements FlushList {
     for (const outbox of outboxes) outbox.flush()
     this.flush()
   }
+}
+
+const VERBS: Record<Action, string> = {
+  publish: 'publish on',
+  subscribe: 'subscribe to',
+  serve: 'serve',
+  request: 'request',
 }
 
 /** A client as $SYS and the log show it. */

@@ -5,11 +5,11 @@ export type Bus = Awaited<ReturnType<typeof connect>>
 
 /** Connects as the command `name`, which is how `ringbus status` and the broker's log call it. */
 export function openBus(
-  options: GlobalOptions,
+  { path, brokerUid }: GlobalOptions,
   name: string,
   reconnect: NonNullable<ConnectOptions['reconnect']>,
 ): Promise<Bus> {
-  return connect({ path: options.path, name: `ringbus ${name}`, reconnect })
+  return connect({ path, brokerUid, name: `ringbus ${name}`, reconnect })
 }
 
 /** Rejects with the error that ends the connection for good; never resolves. */

@@ -5,6 +5,7 @@ import { LOG_LEVELS } from './notes.js'
 /** Options of every command. */
 export interface GlobalOptions {
   readonly path?: string
+  readonly brokerUid?: number
   readonly logLevel?: LogLevel
 }
 
@@ -13,6 +14,13 @@ export function logLevelOption(): Option {
     '--log-level <level>',
     'what goes to standard error (default: info for broker, else warn)',
   ).choices(LOG_LEVELS)
+}
+
+export function brokerUidOption(): Option {
+  return new Option(
+    '--broker-uid <uid>',
+    "trust a broker that runs as this user, besides one's own and root's",
+  ).argParser(natural)
 }
 
 /** Options of every command that sends a payload. */

@@ -8,7 +8,7 @@ import { addStatusCommand } from './commands/status.js'
 import { addSubCommand } from './commands/sub.js'
 import { EXIT_CODES_HELP, ExitCode } from './exit-codes.js'
 import { reportFailure } from './failures.js'
-import { logLevelOption } from './option-values.js'
+import { brokerUidOption, logLevelOption } from './option-values.js'
 import { VERSION } from './version.js'
 
 const EXAMPLES = `
@@ -49,6 +49,7 @@ function ringbusProgram(): Command {
     .description('A message broker for one host: pub/sub and request/reply over a Unix domain socket.')
     .version(VERSION, '-V, --version')
     .option('--path <socket>', "the broker's socket")
+    .addOption(brokerUidOption())
     .addOption(logLevelOption())
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({

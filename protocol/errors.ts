@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   BAD_TOPIC: 'a topic breaks the grammar',
   BAD_PATTERN: 'a pattern breaks the grammar',
   TOPIC_RESERVED: 'topics that start with $ belong to the broker',
+  PERMISSION_DENIED: 'the client may not do this with this topic',
   ID_IN_USE: 'an id is already bound to a living subscription or service',
   ID_UNKNOWN: 'an id names nothing that this client has',
   CREDIT_EXCEEDED: 'more credit was granted or used than there is',

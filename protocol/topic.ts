@@ -73,3 +73,25 @@ export function patternMatches(pattern: string, topic: string): boolean {
   }
   return wanted.length === given.length
 }
+
+/**
+ * Whether everything that a valid pattern (or topic) `narrow` matches is matched by the valid pattern `wide`, too:
+ * what a client may read with one pattern, it may read with the other. How many tokens a topic can have at most is
+ * no part of it, so `>` is not covered by any number of `*`.
+ */
+export function patternCovers(wide: string, narrow: string): boolean {
+  return tokensCover(wide.split('.'), narrow.split('.'))
+}
+
+/** The same for patterns that are cut into their tokens, for whoever asks often. */
+export function tokensCover(wide: readonly string[], narrow: readonly string[]): boolean {
+  const [widest] = wide
+  if ((widest === WILDCARD_ONE || widest === WILDCARD_REST) && isReserved(narrow[0]!)) return false
+  for (const [index, token] of wide.entries()) {
+    if (token === WILDCARD_REST) return narrow.length > index
+    const other = narrow[index]
+    if (other === undefined || other === WILDCARD_REST) return false
+    if (token !== WILDCARD_ONE && token !== other) return false
+  }
+  return wide.length === narrow.length
+}

@@ -1,6 +1,7 @@
 import { type ErrorCode, Offset, RingbusError, readU32, TOPIC_BYTES_MAX } from '../../protocol/index.js'
 import type { Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
+import type { DeniedRoute } from '../permissions/denied-route.js'
 import type { Route } from '../routing/route.js'
 
 /**
@@ -9,8 +10,8 @@ import type { Route } from '../routing/route.js'
  */
 export type Handler = (hub: Hub, peer: Peer, bytes: Buffer, start: number, length: number) => void
 
-/** The route behind the alias of a frame. [TOPIC-7] */
-export function routeOf(peer: Peer, bytes: Buffer, start: number): Route {
+/** What the alias of a frame stands for. [TOPIC-7] */
+export function routeOf(peer: Peer, bytes: Buffer, start: number): Route | DeniedRoute {
   const alias = readU32(bytes, start + Offset.TOPIC)
   const route = peer.aliases[alias]
   if (route === undefined)

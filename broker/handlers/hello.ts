@@ -31,6 +31,7 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   const hello = decodeBody(Kind.HELLO, bytes, start, length)
   peer.name = (hello.name ?? '').slice(0, NAME_LENGTH_MAX)
   peer.claimedPid = hello.pid ?? 0
+  peer.grant = hub.permissions.grantOf(peer.credentials)
   peer.state = 'open'
   peer.mapsSegments = mapsSegments(hello.capabilities) && peer.credentials !== undefined
   const { payloadBytesMax, aliasesMax } = peer

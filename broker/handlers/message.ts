@@ -1,5 +1,6 @@
 import { Flag, Kind, Offset, ringPayloadBytes } from '../../protocol/index.js'
 import type { Hub } from '../hub.js'
+import { DeniedRoute } from '../permissions/denied-route.js'
 import { type Handler, idOf, routeOf } from './handler.js'
 
 /** Routes a message. */
@@ -7,6 +8,7 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
   const route = routeOf(peer, bytes, start)
   peer.messagesReceived += 1
   if (route.reserved) {
+    if (route instanceof DeniedRoute) return hub.denyMessage(peer, route.route.name, idOf(bytes, start))
     return peer.refuse(
       'TOPIC_RESERVED',
       `"${route.name}" belongs to the broker`,

@@ -6,12 +6,13 @@ import {
   Offset,
   STREAM_WINDOW_BYTES,
 } from '../../protocol/index.js'
+import { routeBehind } from '../permissions/denied-route.js'
 import { answerSystemRequest } from '../system/answers.js'
 import { type Handler, idOf, routeOf, violation } from './handler.js'
 
 /** Gives a request to a responder, or keeps it for one. [REQUEST-1] [REQUEST-2] [REQUEST-3] */
 export const onRequest: Handler = (hub, peer, bytes, start, length) => {
-  const route = routeOf(peer, bytes, start)
+  const route = routeBehind(routeOf(peer, bytes, start))
   const requestId = idOf(bytes, start)
   if (peer.requests.has(requestId)) throw violation('ID_IN_USE', `Request ${requestId} has not ended`)
   peer.requestsMade += 1
@@ -19,6 +20,8 @@ export const onRequest: Handler = (hub, peer, bytes, start, length) => {
   const fail = (code: ErrorCode, message: string) =>
     hub.requests.sendFailure(peer, requestId, priority, code, message)
 
+  if (!peer.grant.allows('request', route.name))
+    return fail('PERMISSION_DENIED', hub.denied(peer, 'request', route.name))
   const byRing = isByRing(bytes, start)
   if (byRing && (!hub.rings.isOffered || route.reserved))
     return fail('FEATURE_UNSUPPORTED', 'This broker takes no such request by ring')

@@ -22,6 +22,9 @@ export const onServe: Handler = (hub, peer, bytes, start, length) => {
   if (isReserved(pattern)) {
     return peer.refuse('TOPIC_RESERVED', `"${pattern}" belongs to the broker`, Kind.SERVE, id)
   }
+  if (!peer.grant.allows('serve', pattern)) {
+    return peer.refuse('PERMISSION_DENIED', hub.denied(peer, 'serve', pattern), Kind.SERVE, id)
+  }
   if (peer.serviceCount >= hub.limits.servicesMax) {
     const message = `The client has ${peer.serviceCount} services, as many as it may have`
     return peer.refuse('SERVICE_LIMIT', message, Kind.SERVE, id)

@@ -19,6 +19,9 @@ export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   if (group !== undefined && groupFault !== undefined) {
     return peer.refuse('BAD_PATTERN', `${quoted(group)} is no group name: ${groupFault}`, Kind.SUBSCRIBE, id)
   }
+  if (!peer.grant.allows('subscribe', pattern)) {
+    return peer.refuse('PERMISSION_DENIED', hub.denied(peer, 'subscribe', pattern), Kind.SUBSCRIBE, id)
+  }
   if (peer.subscriptionCount >= hub.limits.subscriptionsMax) {
     const message = `The client has ${peer.subscriptionCount} subscriptions, as many as it may have`
     return peer.refuse('SUBSCRIPTION_LIMIT', message, Kind.SUBSCRIBE, id)

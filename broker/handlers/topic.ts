@@ -1,7 +1,8 @@
 import { decodeName, Offset, readU32, topicFault } from '../../protocol/index.js'
+import { DeniedRoute, routeBehind } from '../permissions/denied-route.js'
 import { type Handler, quoted, violation } from './handler.js'
 
-/** Binds an alias, in place of what it stood for. [TOPIC-6] */
+/** Binds an alias, in place of what it stood for. Whether its topic may be published on is found out here. [TOPIC-6] */
 export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   const alias = readU32(bytes, start + Offset.TOPIC)
   if (alias >= peer.aliasesMax) {
@@ -11,6 +12,8 @@ export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   const fault = topicFault(topic)
   if (fault !== undefined) throw violation('BAD_TOPIC', `${quoted(topic)} is no topic: ${fault}`)
   const previous = peer.aliases[alias]
-  peer.bindAlias(alias, hub.router.acquire(topic))
-  if (previous !== undefined) hub.router.release(previous)
+  const route = hub.router.acquire(topic)
+  const mayPublish = route.reserved || peer.grant.allows('publish', topic)
+  peer.bindAlias(alias, mayPublish ? route : new DeniedRoute(route))
+  if (previous !== undefined) hub.router.release(routeBehind(previous))
 }

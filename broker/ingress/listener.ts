@@ -4,10 +4,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { RingbusError } from '../../protocol/index.js'
 import { acquireLock, type NativeHost } from '../../shmring/index.js'
 import type { Logger } from '../logger.js'
-import { prepareSocketDirectory } from './socket-directory.js'
+import { giveToGroup, prepareSocketDirectory } from './socket-directory.js'
 
-/** Who may connect: the broker's own user. */
+/** Who may connect: the broker's own user, and the group that it serves, if there is one. */
 const SOCKET_MODE = 0o600
+const GROUP_SOCKET_MODE = 0o660
 const SOCKET_UMASK = 0o177
 
 /** Connections that the kernel keeps while the broker is busy: as many as it allows. */
@@ -15,6 +16,8 @@ const BACKLOG = 4096
 
 export interface ListenerOptions {
   readonly path: string
+  /** The group whose processes may connect. */
+  readonly group: number | undefined
   readonly native: NativeHost | undefined
   readonly log: Logger
   readonly accept: (socket: Socket) => void
@@ -36,13 +39,13 @@ export class Listener {
    * BROKER_RUNNING when a living broker holds the path.
    */
   static async open(options: ListenerOptions): Promise<Listener> {
-    const { path, native, log } = options
-    prepareSocketDirectory(path)
+    const { path, group, native, log } = options
+    prepareSocketDirectory(path, group)
     const releaseLock = native === undefined ? await claimWithoutLock(path, log) : claim(path, native)
     try {
       removeStaleSocket(path)
       const server = createServer({ pauseOnConnect: true }, options.accept)
-      await listen(server, path, log)
+      await listen(server, options)
       return new Listener(server, releaseLock)
     } catch (error) {
       releaseLock()
@@ -96,7 +99,7 @@ function removeStaleSocket(path: string): void {
   unlinkSync(path)
 }
 
-async function listen(server: Server, path: string, log: Logger): Promise<void> {
+async function listen(server: Server, { path, group, log }: ListenerOptions): Promise<void> {
   const previous = narrowUmask()
   try {
     // Binds before it returns, though it says so later.
@@ -105,7 +108,13 @@ async function listen(server: Server, path: string, log: Logger): Promise<void> 
     if (previous !== undefined) process.umask(previous)
   }
   await once(server, 'listening')
-  chmodSync(path, SOCKET_MODE)
+  try {
+    if (group === undefined) chmodSync(path, SOCKET_MODE)
+    else giveToGroup(path, group, GROUP_SOCKET_MODE)
+  } catch (error) {
+    await new Promise((resolve) => server.close(resolve))
+    throw error
+  }
   // A connection that the kernel could not hand over costs that client its connection, not all of them the broker.
   server.on('error', (error) => log.error({ path, error: error.message }, 'a connection was not accepted'))
 }

@@ -1,5 +1,7 @@
 import { controlFrame, type ErrorCode, encodeBody, Kind } from '../../protocol/index.js'
 import type { Outbox } from '../egress/outbox.js'
+import type { DeniedRoute } from '../permissions/denied-route.js'
+import { Grant } from '../permissions/grant.js'
 import { type Link, Service } from '../requests/service.js'
 import { ClientRings, type RingClient } from '../rings/client-rings.js'
 import type { Route } from '../routing/route.js'
@@ -40,8 +42,10 @@ export class Peer implements Owner, RingClient {
   name = ''
   /** The pid that the client gave, for systems that tell none. */
   claimedPid = 0
+  /** What it may do: nothing, until it has greeted. */
+  grant = Grant.nothing
   /** The routes that the client's aliases stand for. */
-  aliases: (Route | undefined)[] = NO_ALIASES
+  aliases: (Route | DeniedRoute | undefined)[] = NO_ALIASES
   #consumers: Map<number, Subscription | Service> | undefined
   #requests: Map<number, Link> | undefined
   #retiring: Set<Service> | undefined
@@ -53,6 +57,8 @@ export class Peer implements Owner, RingClient {
   messagesReceived = 0
   requestsMade = 0
   cancelsMade = 0
+  /** What it tried to do and may not. */
+  denials = 0
   subscriptionCount = 0
   serviceCount = 0
 
@@ -122,7 +128,7 @@ export class Peer implements Owner, RingClient {
     this.#requests?.delete(requestId)
   }
 
-  bindAlias(alias: number, route: Route): void {
+  bindAlias(alias: number, route: Route | DeniedRoute): void {
     if (this.aliases === NO_ALIASES) this.aliases = []
     // Holes would turn the array into a dictionary, and each publish into a hash look-up.
     while (this.aliases.length <= alias) this.aliases.push(undefined)
@@ -135,7 +141,7 @@ export class Peer implements Owner, RingClient {
   }
 }
 
-const NO_ALIASES: (Route | undefined)[] = []
+const NO_ALIASES: Peer['aliases'] = []
 
 /** An ERROR frame about the frame of this kind and id. [WIRE-2.6] */
 export function errorFrame(

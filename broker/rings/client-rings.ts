@@ -1,5 +1,6 @@
 import { controlFrame, encodeBody, Kind, SegmentRole } from '../../protocol/index.js'
 import type { Lane } from '../egress/lane.js'
+import type { Holder } from '../permissions/permissions.js'
 import { Attachment, type AttachmentHolder } from './attachment.js'
 import type { Segment, SegmentOwner } from './segment.js'
 
@@ -11,7 +12,7 @@ export interface RingOutlet {
 }
 
 /** Who the client is: what decides about the segments that it may have. */
-export interface RingClient {
+export interface RingClient extends Holder {
   readonly id: number
   readonly uid: number
   /** Whether it said that it can map segments. */

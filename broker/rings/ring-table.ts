@@ -12,6 +12,7 @@ import {
 } from '../../protocol/index.js'
 import type { NativeHost, SegmentHandle } from '../../shmring/index.js'
 import type { Logger } from '../logger.js'
+import { mayReadAll } from '../permissions/permissions.js'
 import type { Attachment } from './attachment.js'
 import type { ClientRings } from './client-rings.js'
 import { inlineForm } from './inline-forms.js'
@@ -36,9 +37,6 @@ export interface RingLimits {
   readonly ringIdleMs: number
   readonly payloadBytesMax: number
 }
-
-/** Who may read everything that whoever publishes. */
-export type MayRead = (reader: ClientRings, segment: Segment) => boolean
 
 /** What has happened with rings since the broker started. */
 export class RingCounts {
@@ -71,7 +69,6 @@ export class RingTable implements SegmentKeeper {
   readonly #quota: RingQuota
   readonly #warden: Warden
   readonly #flush: () => void
-  #mayRead: MayRead = () => true
   #lastId = 0
   /** Bytes of payloads that were copied to the heap and wait in queues. */
   #copiedBytes = 0
@@ -85,11 +82,6 @@ export class RingTable implements SegmentKeeper {
     this.#log = log
     this.#quota = new RingQuota(limits)
     this.#warden = new Warden(this, log)
-  }
-
-  /** Restricts who may map whose segments. [RING-10] */
-  set mayRead(mayRead: MayRead) {
-    this.#mayRead = mayRead
   }
 
   get isOffered(): boolean {
@@ -257,7 +249,7 @@ export class RingTable implements SegmentKeeper {
       segment.state !== 'closed' &&
       segment.recordCount <= this.limits.ringRecordsMax &&
       reader.heldBytes < this.limits.ringHeldBytesMax &&
-      this.#mayRead(reader, segment)
+      mayReadAll(reader.client, segment.origin)
     )
   }
 

@@ -1,5 +1,6 @@
 import { GRANULE_BYTES, type RingSpan } from '../../protocol/index.js'
 import type { NativeHost, SegmentHandle } from '../../shmring/index.js'
+import type { Holder } from '../permissions/permissions.js'
 import { AbortedSpan } from './aborted-span.js'
 import { RecordBook } from './record-book.js'
 import { RingRecord } from './ring-record.js'
@@ -16,6 +17,8 @@ export interface SegmentReader {
 export interface SegmentOwner {
   readonly clientId: number
   readonly uid: number
+  /** What it may do, and so what may lie in the ring; stays known when it has left. */
+  readonly client: Holder
   /** The owner wants space, and there is enough. */
   spaceFreed(segment: Segment): void
   /** The owner is to claim no more. */
@@ -44,6 +47,8 @@ export class Segment {
   readonly bytes: number
   readonly handle: SegmentHandle
   readonly uid: number
+  /** What whoever reads it must be allowed to read. */
+  readonly origin: Holder
   readonly readers = new Set<SegmentReader>()
   readonly #native: NativeHost
   readonly #keeper: SegmentKeeper
@@ -75,6 +80,7 @@ export class Segment {
     this.bytes = bytes
     this.handle = native.segmentCreate(bytes)
     this.uid = owner.uid
+    this.origin = owner.client
     this.#owner = owner
     this.#book = new RecordBook(bytes / GRANULE_BYTES)
     this.lastUsedMs = nowMs

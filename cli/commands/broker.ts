@@ -1,15 +1,17 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { runBroker } from '../../broker/index.js'
-import { assignment, type GlobalOptions } from '../option-values.js'
+import { assignment, type GlobalOptions, natural } from '../option-values.js'
 
 interface BrokerOptions extends GlobalOptions {
   readonly config?: string
+  readonly group?: number
   readonly limit?: Record<string, number>
 }
 
 const HELP = `
 Prints one line once it takes clients, and logs to standard error. SIGTERM and SIGINT stop it in order, SIGHUP
-reads the configuration again. The limits are in docs/LIMITS.md, by the names that --limit and the file take.
+reads the configuration again. The limits are in docs/LIMITS.md, by the names that --limit and the file take; who may
+do what, the file's "permissions", is explained there as well.
 
 Examples:
   ringbus broker
@@ -20,15 +22,16 @@ export function addBrokerCommand(program: Command): void {
   program
     .command('broker')
     .description('run a broker, until a signal stops it')
-    .option('--config <file>', 'settings as JSON; --path and --limit go before it')
+    .option('--config <file>', 'settings as JSON; --path, --group and --limit go before it')
+    .option('--group <gid>', 'let the processes of this group connect as well, by its number', natural)
     .option('--limit <name=number>', 'sets one limit; may be repeated', limit)
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => run(command.optsWithGlobals<BrokerOptions>()))
 }
 
-async function run({ path, config, limit: limits, logLevel }: BrokerOptions): Promise<void> {
+async function run({ path, config, group, limit: limits, logLevel }: BrokerOptions): Promise<void> {
   await runBroker({
-    settings: { ...limits, path },
+    settings: { ...limits, path, group },
     configPath: config,
     logLevel,
     ready: (broker) =>

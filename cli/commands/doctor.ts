@@ -31,9 +31,9 @@ export function addDoctorCommand(program: Command): void {
     .action(async (_options: object, command: Command) => run(command.optsWithGlobals<DoctorOptions>()))
 }
 
-async function run({ path, json }: DoctorOptions): Promise<void> {
+async function run({ path, brokerUid, json }: DoctorOptions): Promise<void> {
   const output = new Output()
-  const checks = await diagnose({ path })
+  const checks = await diagnose({ path, brokerUid })
   if (json === true) {
     const rows = checks.map((check) => ({
       name: check.name,

@@ -46,6 +46,6 @@ function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOENT') return `there is no socket; ${remedy}`
   if (error.code === 'ECONNREFUSED') return `the socket is there, but nothing listens; ${remedy}`
   if (error.code === 'EACCES')
-    return 'it belongs to another user, and a broker takes clients of its own user only'
+    return 'it is not open to this user: a broker takes clients of its own user, and of its `group` if it has one'
   return error.message
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { RingbusError } from '../../protocol/index.js'
 import { loadNative } from '../../shmring/index.js'
 
-const OTHERS_WRITE = 0o002
+const OTHERS_WRITE = 0o022
 
 /** Whom a client trusts: its own user, root, and the one that it was told of. */
 export interface Trust {
@@ -58,7 +58,10 @@ export function checkPeer(descriptor: number | undefined, path: string, trust: T
 }
 
 function directoryFault(stats: Stats, trust: Trust): string | undefined {
-  return ownerFault(stats, trust) ?? (isOpenToOthers(stats, trust) ? 'is writable for everybody' : undefined)
+  return (
+    ownerFault(stats, trust) ??
+    (isOpenToOthers(stats, trust) ? 'is writable for others than its owner' : undefined)
+  )
 }
 
 function ownerFault({ uid }: Stats, trust: Trust): string | undefined {

@@ -109,9 +109,14 @@ test('a directory that others can write, or own, is not trusted', (t) => {
   chmodSync(directory, 0o777)
   t.notThrows(() => checkDirectory(path, own), 'what is one’s own is one’s own affair')
   if (own.uid !== 0) return t.throws(() => checkDirectory(path, somebodyElse), { code: 'SOCKET_UNSAFE' })
-  // As root: root's directory is trusted, unless everybody may write it.
+  // As root: root's directory is trusted, unless others may write it.
   t.throws(() => checkDirectory(path, somebodyElse), { code: 'SOCKET_UNSAFE' })
   chmodSync(directory, 0o755)
+  t.notThrows(() => checkDirectory(path, somebodyElse))
+  chmodSync(directory, 0o770)
+  t.throws(() => checkDirectory(path, somebodyElse), { code: 'SOCKET_UNSAFE' })
+  // As a broker with a group has it.
+  chmodSync(directory, 0o750)
   t.notThrows(() => checkDirectory(path, somebodyElse))
   chownSync(directory, 4712, 4712)
   t.throws(() => checkDirectory(path, somebodyElse), { code: 'SOCKET_UNSAFE' })

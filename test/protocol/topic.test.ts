@@ -1,6 +1,6 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { isReserved, patternFault, patternMatches, topicFault } from '../../protocol/index.js'
+import { isReserved, patternCovers, patternFault, patternMatches, topicFault } from '../../protocol/index.js'
 
 const SEED = 20_260_102
 const RUNS = 2000
@@ -162,4 +162,61 @@ test('[TOPIC-1] [TOPIC-2] any text is a topic exactly if the grammar, read plain
     }),
     { seed: SEED, numRuns: RUNS },
   )
+})
+
+const COVERS: [wide: string, narrow: string, expected: boolean][] = [
+  ['a.*', 'a.b', true],
+  ['a.*', 'a.*', true],
+  ['a.*', 'a.>', false],
+  ['a.>', 'a.*.c', true],
+  ['a.>', 'a.>', true],
+  ['a.>', 'a.*.>', true],
+  ['a.*.>', 'a.>', false],
+  ['a.>', 'a', false],
+  ['>', 'a.>', true],
+  ['>', '*', true],
+  ['*', '>', false],
+  ['>', '$SYS.>', false],
+  ['*.>', '$SYS.stats', false],
+  ['$SYS.>', '$SYS.*', true],
+  ['$SYS.>', '>', false],
+  ['*.b', 'a.*', false],
+]
+
+for (const [wide, narrow, expected] of COVERS) {
+  test(`[TOPIC-5] ${wide} ${expected ? 'covers' : 'does not cover'} ${narrow}`, (t) => {
+    t.is(patternCovers(wide, narrow), expected)
+  })
+}
+
+/** Every row of one to `tokensMax` of these tokens. */
+function rows(alphabet: readonly string[], tokensMax: number): string[] {
+  let longest = [...alphabet]
+  const all = [...longest]
+  for (let length = 2; length <= tokensMax; length++) {
+    longest = longest.flatMap((row) => alphabet.map((token) => `${row}.${token}`))
+    all.push(...longest)
+  }
+  return all
+}
+
+function bits(values: readonly boolean[]): bigint {
+  return BigInt(`0b${values.map(Number).join('')}`)
+}
+
+test('[TOPIC-5] one pattern covers another exactly if it matches every topic that the other matches', (t) => {
+  const begun = rows(['a', 'b', '$', '*'], 3)
+  const patterns = [...begun, '>', ...begun.map((pattern) => `${pattern}.>`)]
+  // `c` stands for the tokens that no pattern names, and a fifth token for all that follow.
+  const topics = rows(['a', 'b', 'c', '$'], 5)
+  const matched = patterns.map((pattern) => bits(topics.map((topic) => patternMatches(pattern, topic))))
+  let covered = 0
+  for (const [wideIndex, wide] of patterns.entries()) {
+    for (const [narrowIndex, narrow] of patterns.entries()) {
+      const expected = (matched[narrowIndex]! & ~matched[wideIndex]!) === 0n
+      if (patternCovers(wide, narrow) !== expected) t.fail(`${wide} and ${narrow}: expected ${expected}`)
+      if (expected) covered += 1
+    }
+  }
+  t.true(covered > patterns.length && covered < patterns.length ** 2)
 })
