@@ -16,43 +16,12 @@ import { mayReadAll } from '../permissions/permissions.js'
 import type { Attachment } from './attachment.js'
 import type { ClientRings } from './client-rings.js'
 import { inlineForm } from './inline-forms.js'
+import { RingCounts } from './ring-counts.js'
+import type { RingLimits } from './ring-limits.js'
 import { RingQuota } from './ring-quota.js'
 import type { RingRecord } from './ring-record.js'
 import { Segment, type SegmentKeeper } from './segment.js'
 import { Warden } from './warden.js'
-
-export interface RingLimits {
-  readonly rings: boolean
-  readonly ringThresholdBytes: number
-  readonly ringBytes: number
-  readonly ringBytesMax: number
-  readonly ringSegmentsMax: number
-  readonly ringRecordsMax: number
-  readonly ringUserBytesMax: number
-  readonly ringTotalBytesMax: number
-  readonly ringCopyBytesMax: number
-  readonly ringHeldBytesMax: number
-  readonly attachTimeoutMs: number
-  readonly leaseTimeoutMs: number
-  readonly ringIdleMs: number
-  readonly payloadBytesMax: number
-}
-
-/** What has happened with rings since the broker started. */
-export class RingCounts {
-  /** Payloads committed by publishers. */
-  committed = 0
-  /** Deliveries that clients read from the ring. */
-  delivered = 0
-  /** Deliveries of ring payloads that went by socket. */
-  inlined = 0
-  /** Payloads copied to the heap, since they held up their ring. */
-  copiedOut = 0
-  /** Segments given up because a client held on to a record. */
-  abandoned = 0
-  /** Segments that clients could not map. */
-  declined = 0
-}
 
 /** Segments are multiples of this, the granularity of memory on any platform so far. */
 const SEGMENT_STEP_BYTES = 64 * 1024

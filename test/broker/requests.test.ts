@@ -325,7 +325,7 @@ test('[REQUEST-4] late, repeated and foreign replies are ignored', async (t) => 
 })
 
 test('[WIRE-3.6] a reply by ring is refused where there is no ring, and the request goes on', async (t) => {
-  const { requester, responder } = await startService(t)
+  const { requester, responder } = await startService(t, 1, { rings: false })
   requester.send(request(0, 1))
   const { id } = await responder.expect('REQUEST')
   responder.send(reply(id, Buffer.alloc(32), { flags: Flag.RING }))
