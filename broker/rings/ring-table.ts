@@ -37,7 +37,7 @@ export class RingTable implements SegmentKeeper {
   readonly #segments = new Map<number, Segment>()
   readonly #quota: RingQuota
   readonly #warden: Warden
-  readonly #flush: () => void
+  readonly flush: () => void
   #lastId = 0
   /** Bytes of payloads that were copied to the heap and wait in queues. */
   #copiedBytes = 0
@@ -45,7 +45,7 @@ export class RingTable implements SegmentKeeper {
 
   /** `flush` sends what came of a deadline. */
   constructor(native: NativeHost | undefined, limits: RingLimits, log: Logger, flush: () => void) {
-    this.#flush = flush
+    this.flush = flush
     this.#native = native
     this.limits = limits
     this.#log = log
@@ -229,7 +229,7 @@ export class RingTable implements SegmentKeeper {
       if (attachment.state !== 'offered') return
       attachment.state = 'declined'
       attachment.wake()
-      this.#flush()
+      this.flush()
     }, this.limits.attachTimeoutMs)
     timer.unref()
     return attachment

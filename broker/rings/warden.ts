@@ -7,6 +7,8 @@ export interface Ward {
   readonly segments: Iterable<Segment>
   readonly segmentCount: number
   abandon(segment: Segment): void
+  /** Sends what came of a look. */
+  flush(): void
 }
 
 /** How often the rings are looked after: no deadline of theirs is shorter than some of these. */
@@ -53,6 +55,7 @@ export class Warden {
       const isIdle = segment.recordCount === 0 && nowMs - segment.lastUsedMs >= ringIdleMs
       if (isIdle || (isRoundOver && this.#isTooLarge(segment))) segment.retire()
     }
+    this.#ward.flush()
   }
 
   #isTooLarge(segment: Segment): boolean {
