@@ -1,16 +1,19 @@
-import { patternFault, RingbusError } from '../protocol/index.js'
+import { type ArrayOf, type Dtype, patternFault, RingbusError } from '../protocol/index.js'
 import { asyncDispose, dispose } from './dispose.js'
 import type { ClientEvents } from './events.js'
 import type { Message } from './inbound/message.js'
 import {
   type CloseOptions,
+  checkLoanOptions,
   checkServeOptions,
   checkSubscribeOptions,
+  type LoanOptions,
   type PublishOptions,
   type RequestOptions,
   type ServeOptions,
   type SubscribeOptions,
 } from './options.js'
+import type { Loan, LoanLayout } from './rings/loan.js'
 import { Service } from './services/service.js'
 import { type ServiceHandler, ServiceMember } from './services/service-member.js'
 import type { Session } from './session.js'
@@ -41,14 +44,36 @@ export class RingbusClient implements Disposable, AsyncDisposable {
    * Publishes a message to everybody who subscribes to the topic now; when nobody does, it is gone. The data is
    * taken before the call returns. While the connection is away, messages are kept for it.
    *
-   * Returns false when more than 1 MiB waits to be sent: the message was taken, but wait for `ready` or the
-   * `drain` event before the next one. Throws BACKPRESSURE when more than 16 MiB wait, or as many bytes as
-   * `reconnect.bufferBytesMax` says while the connection is away; BAD_TOPIC, TOPIC_RESERVED, ENCODE_FAILED,
-   * MESSAGE_TOO_LARGE.
+   * Large payloads travel through shared memory, where there is any.
+   *
+   * Returns false when more than 1 MiB waits to be sent, or the shared memory has no room for another message of
+   * this size: the message was taken, but wait for `ready` or the `drain` event before the next one. Throws
+   * BACKPRESSURE when more than 16 MiB wait, or as many bytes as `reconnect.bufferBytesMax` says while the
+   * connection is away; BAD_TOPIC, TOPIC_RESERVED, ENCODE_FAILED, MESSAGE_TOO_LARGE.
    */
   publish(topic: string, data?: unknown, options?: PublishOptions): boolean {
     if (this.#session.isClosed) throw closedError()
     return this.#session.publisher.publish(topic, data, options)
+  }
+
+  /**
+   * Lends memory for one message: `byteLength` bytes, or a typed array of this element type and shape. Where there
+   * is shared memory for it, subscribers read the message where it was written, and nothing of it is copied. Waits,
+   * in turn with others, for that memory to be there and free; elsewhere gives ordinary memory at once.
+   *
+   * Publish or discard every loan: the memory behind it waits for it. Rejects with CANCELLED by the signal,
+   * DISCONNECTED when the connection is lost meanwhile, BAD_TOPIC, TOPIC_RESERVED, MESSAGE_TOO_LARGE.
+   */
+  loan(topic: string, byteLength: number, options?: LoanOptions): Promise<Loan<undefined>>
+  loan<D extends Dtype>(
+    topic: string,
+    layout: LoanLayout<D>,
+    options?: LoanOptions,
+  ): Promise<Loan<ArrayOf<D>>>
+  async loan(topic: string, size: number | LoanLayout, options: LoanOptions = {}): Promise<Loan> {
+    if (this.#session.isClosed) throw closedError()
+    checkLoanOptions(options)
+    return await this.#session.loans.take(topic, size, options.signal)
   }
 
   /** Resolves when the topic may be published again after `publish` returned false, and at once otherwise. */
@@ -90,7 +115,12 @@ export class RingbusClient implements Disposable, AsyncDisposable {
     if (handler !== undefined) checkFunction('handler', handler)
     this.#checkNewMember(pattern)
     const { budget, registry } = this.#session
-    const settings = { pattern, group: options.group, concurrency: options.concurrency ?? 1 }
+    const settings = {
+      pattern,
+      group: options.group,
+      concurrency: options.concurrency ?? 1,
+      view: options.view ?? false,
+    }
     const id = registry.nextId()
     const member =
       handler === undefined
@@ -145,7 +175,11 @@ export class RingbusClient implements Disposable, AsyncDisposable {
     checkFunction('handler', handler)
     this.#checkNewMember(pattern)
     const { sender, calls, registry } = this.#session
-    const settings = { pattern, concurrency: options.concurrency ?? SERVICE_CONCURRENCY_DEFAULT }
+    const settings = {
+      pattern,
+      concurrency: options.concurrency ?? SERVICE_CONCURRENCY_DEFAULT,
+      view: options.view ?? false,
+    }
     const member = new ServiceMember(this.#session, sender, calls, registry.nextId(), settings, handler)
     registry.add(member)
     return new Service(member)

@@ -1,6 +1,6 @@
 import { socketPath } from '../protocol/index.js'
 import { RingbusClient } from './client.js'
-import { type ConnectOptions, checkConnectOptions, reconnectSettings } from './options.js'
+import { type ConnectOptions, checkConnectOptions, reconnectSettings, ringSettings } from './options.js'
 import { Session } from './session.js'
 
 /**
@@ -11,10 +11,12 @@ import { Session } from './session.js'
 export async function connect(options: ConnectOptions = {}): Promise<RingbusClient> {
   checkConnectOptions(options)
   const uid = process.getuid!()
+  const rings = ringSettings(options.ring)
   const session = new Session({
     target: socketPath({ explicit: options.path, env: process.env, uid }),
     trust: { uid, brokerUid: options.brokerUid },
-    name: options.name,
+    introduction: { name: options.name, mapsSegments: rings.enabled },
+    rings,
     autostart: options.autostart ?? false,
     reconnect: reconnectSettings(options.reconnect),
   })

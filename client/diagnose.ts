@@ -60,8 +60,9 @@ function checkSocketDirectory({ path }: SocketPath, trust: Trust): Check {
 
 async function checkBroker(target: SocketPath, trust: Trust): Promise<Check> {
   let detail = ''
+  const introduction = { name: 'doctor', mapsSegments: false }
   try {
-    await dial({ target, trust, name: 'doctor' }, (link, { brokerVersion, clientId }) => {
+    await dial({ target, trust, introduction }, (link, { brokerVersion, clientId }) => {
       detail = `version ${brokerVersion} answers; this was its client ${clientId}`
       link.destroy()
       return SILENT

@@ -4,6 +4,7 @@ import {
   type ErrorCode,
   type FrameFault,
   type FrameSink,
+  isByRing,
   Kind,
   kindName,
   Offset,
@@ -17,6 +18,7 @@ import type { Member } from './members/member.js'
 import type { Registry } from './members/registry.js'
 import type { Barriers } from './outbound/barriers.js'
 import type { Requester } from './requests/requester.js'
+import type { Rings } from './rings/rings.js'
 import type { Calls } from './services/calls.js'
 import { ServiceMember } from './services/service-member.js'
 
@@ -28,6 +30,7 @@ export interface FrameTargets {
   readonly requester: Requester
   readonly calls: Calls
   readonly barriers: Barriers
+  readonly rings: Rings
   /** The broker refused a frame of this kind; after a fatal refusal it closes the connection. */
   readonly refused: (error: RingbusError, kind: number, id: number, fatal: boolean) => void
 }
@@ -49,8 +52,10 @@ export class FrameRouter implements FrameSink {
 
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     const kind = bytes[start + Offset.KIND]!
-    if (kind === Kind.MESSAGE) return this.#deliver(bytes, start, length)
+    const byRing = isByRing(bytes, start)
+    if (kind === Kind.MESSAGE && !byRing) return this.#deliver(bytes, start, length)
     try {
+      if (byRing) this.#targets.rings.incoming.arrived(bytes, start)
       return this.#route(kind, bytes, start, length)
     } catch (error) {
       if (!(error instanceof RingbusError)) throw error
@@ -59,7 +64,7 @@ export class FrameRouter implements FrameSink {
   }
 
   #route(kind: number, bytes: Buffer, start: number, length: number): FrameFault | undefined {
-    const { names, registry, requester, calls, barriers } = this.#targets
+    const { names, registry, requester, calls, barriers, rings } = this.#targets
     const id = readU32(bytes, start + Offset.ID)
     switch (kind) {
       case Kind.DELIVER:
@@ -68,6 +73,8 @@ export class FrameRouter implements FrameSink {
       case Kind.NAME:
         names.bind(readU32(bytes, start + Offset.TOPIC), decodeName(bytes, start, length))
         return undefined
+      case Kind.MESSAGE:
+        return this.#deliver(bytes, start, length)
       case Kind.REQUEST:
         if (this.#current instanceof ServiceMember) this.#current.arrived(bytes, start)
         return this.#deliver(bytes, start, length)
@@ -92,12 +99,23 @@ export class FrameRouter implements FrameSink {
       case Kind.ERROR:
         this.#refuse(bytes, start, length)
         return undefined
+      case Kind.SEGMENT:
+        rings.offered(id, {
+          id: readU32(bytes, start + Offset.TOPIC),
+          bytes: decodeBody(Kind.SEGMENT, bytes, start, length).bytes,
+        })
+        return undefined
+      case Kind.SPACE:
+      case Kind.RETIRE:
+      case Kind.DETACH:
+        rings.told(kind, readU32(bytes, start + Offset.TOPIC))
+        return undefined
       case Kind.PAUSE:
       case Kind.RESUME:
         // They concern publishers that heed them, which is a wish, not a duty. [WIRE-2.8]
         return undefined
       default:
-        return fault('UNEXPECTED_FRAME', `${kindName(kind)} came a second time`, bytes, start)
+        return fault('UNEXPECTED_FRAME', `${kindName(kind)} does not come here, or not again`, bytes, start)
     }
   }
 

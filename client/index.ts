@@ -1,4 +1,11 @@
-export { type EncodingName, type ErrorCode, type Headers, RingbusError } from '../protocol/index.js'
+export {
+  type Dtype,
+  type EncodingName,
+  type ErrorCode,
+  type Headers,
+  RingbusError,
+  type TypedArray,
+} from '../protocol/index.js'
 export type { RingbusClient } from './client.js'
 export { connect } from './connect.js'
 export { type Check, type DiagnoseOptions, diagnose } from './diagnose.js'
@@ -7,13 +14,17 @@ export type { Message } from './inbound/message.js'
 export type {
   CloseOptions,
   ConnectOptions,
+  LoanOptions,
+  LoanPublishOptions,
   PayloadOptions,
   PublishOptions,
   ReconnectOptions,
   RequestOptions,
+  RingOptions,
   ServeOptions,
   SubscribeOptions,
 } from './options.js'
+export type { Loan, LoanLayout } from './rings/loan.js'
 export type { Request } from './services/request.js'
 export type { Service } from './services/service.js'
 export type { ServiceHandler } from './services/service-member.js'

@@ -1,4 +1,5 @@
-import { CONCURRENCY_MAX, type EncodingName, type Headers } from '../protocol/index.js'
+import { CONCURRENCY_MAX, type EncodingName, type Headers, PAYLOAD_BYTES_CEILING } from '../protocol/index.js'
+import { ringHost } from './rings/ring-host.js'
 import {
   checkBoolean,
   checkDelay,
@@ -21,6 +22,12 @@ export interface ReconnectOptions {
   readonly bufferBytesMax?: number | undefined
 }
 
+/** How large payloads travel through shared memory. */
+export interface RingOptions {
+  /** Payloads of this many bytes or more go by ring. Default: as the broker advises. */
+  readonly threshold?: number | undefined
+}
+
 export interface ConnectOptions {
   /** The broker's socket. Default: $RINGBUS_SOCKET, else ringbus/broker.sock in $XDG_RUNTIME_DIR, else /tmp/ringbus-<uid>/broker.sock. */
   readonly path?: string | undefined
@@ -34,6 +41,11 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal | undefined
   /** The number of a user whose broker is trusted, besides one's own and root's. Default: none. */
   readonly brokerUid?: number | undefined
+  /**
+   * Whether large payloads travel through shared memory, where the native addon and the broker permit it; `false`:
+   * everything travels through the socket. Default true.
+   */
+  readonly ring?: boolean | RingOptions | undefined
 }
 
 /** How a payload is encoded, beside its type. */
@@ -58,6 +70,12 @@ export interface SubscribeOptions {
   readonly group?: string | undefined
   /** Handlers that run at a time. Default 1: in order, one after another. Iterators take one at a time anyway. */
   readonly concurrency?: number | undefined
+  /**
+   * Messages of bytes and typed arrays that came through shared memory are not copied: `data` and `bytes` are views
+   * of it, to be read only, until the handler's promise has settled, the next step of an iteration, or `release`.
+   * Default false.
+   */
+  readonly view?: boolean | undefined
 }
 
 export interface RequestOptions extends PayloadOptions {
@@ -65,16 +83,45 @@ export interface RequestOptions extends PayloadOptions {
   readonly timeout?: number | undefined
   /** Cancels the request, which fails with CANCELLED; the service is told. */
   readonly signal?: AbortSignal | undefined
+  /**
+   * A reply of bytes or a typed array that came through shared memory is not copied: it is a view, to be read only,
+   * until `release`, which must not be forgotten; parts of a stream until the next step. Default false.
+   */
+  readonly view?: boolean | undefined
 }
 
 export interface ServeOptions {
   /** Requests handled at a time; the broker holds what comes beyond. Default 16. */
   readonly concurrency?: number | undefined
+  /** Requests are views, as with `subscribe`, until they are answered. Default false. */
+  readonly view?: boolean | undefined
+}
+
+export interface LoanOptions {
+  /** Gives up waiting: `loan` rejects with CANCELLED. It has no effect afterwards. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a loan is published. Its encoding and its shape were said when it was made. */
+export interface LoanPublishOptions {
+  /** 0 to 31, higher is more urgent. Default 0. */
+  readonly priority?: number | undefined
+  /** Small values beside the payload. */
+  readonly headers?: Headers | undefined
+  /** Milliseconds after which nobody handles the message any more. Default: it does not expire. */
+  readonly ttl?: number | undefined
 }
 
 export interface CloseOptions {
   /** Milliseconds to wait for handlers and for what is still to be sent; 0 and Infinity wait for ever. Default 5000. */
   readonly timeout?: number | undefined
+}
+
+export interface RingSettings {
+  /** False: everything travels inline. */
+  readonly enabled: boolean
+  /** Payloads of this many bytes go by ring; undefined: as the broker advises. */
+  readonly thresholdBytes: number | undefined
 }
 
 export interface ReconnectSettings {
@@ -106,6 +153,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
     'reconnect',
     'signal',
     'brokerUid',
+    'ring',
   ])
   checkString('path', options.path)
   checkString('name', options.name)
@@ -131,14 +179,25 @@ export function reconnectSettings(option: ConnectOptions['reconnect']): Reconnec
   }
 }
 
+/** Rings are used where the addon is there and nobody forbids them. */
+export function ringSettings(option: ConnectOptions['ring']): RingSettings {
+  const enabled = option !== false && ringHost() !== undefined
+  if (option === undefined || typeof option === 'boolean') return { enabled, thresholdBytes: undefined }
+  checkOptions('ring', option, ['threshold'])
+  checkPositiveInteger('ring.threshold', option.threshold, PAYLOAD_BYTES_CEILING)
+  return { enabled, thresholdBytes: option.threshold }
+}
+
 export function checkSubscribeOptions(options: SubscribeOptions): void {
-  checkOptions('the options of subscribe', options, ['group', 'concurrency'])
+  checkOptions('the options of subscribe', options, ['group', 'concurrency', 'view'])
+  checkBoolean('view', options.view)
   checkString('group', options.group)
   checkPositiveInteger('concurrency', options.concurrency, CONCURRENCY_MAX)
 }
 
 export function checkServeOptions(options: ServeOptions): void {
-  checkOptions('the options of serve', options, ['concurrency'])
+  checkOptions('the options of serve', options, ['concurrency', 'view'])
+  checkBoolean('view', options.view)
   checkPositiveInteger('concurrency', options.concurrency, CONCURRENCY_MAX)
 }
 
@@ -150,6 +209,17 @@ export function checkRequestOptions(options: RequestOptions): void {
     'headers',
     'encoding',
     'shape',
+    'view',
   ])
   checkSignal(options.signal)
+  checkBoolean('view', options.view)
+}
+
+export function checkLoanOptions(options: LoanOptions): void {
+  checkOptions('the options of loan', options, ['signal'])
+  checkSignal(options.signal)
+}
+
+export function checkLoanPublishOptions(options: LoanPublishOptions): void {
+  checkOptions('the options of publish', options, ['priority', 'headers', 'ttl'])
 }

@@ -10,11 +10,16 @@ import type { Link } from './link/link.js'
 import type { Welcome } from './link/welcome.js'
 import type { Member, MemberContext } from './members/member.js'
 import { Registry } from './members/registry.js'
+import type { RingSettings } from './options.js'
 import { Barriers } from './outbound/barriers.js'
 import { Outbox } from './outbound/outbox.js'
 import { Publisher } from './outbound/publisher.js'
 import { Sender } from './outbound/sender.js'
 import { Requester } from './requests/requester.js'
+import type { Incoming } from './rings/incoming.js'
+import { Loans } from './rings/loans.js'
+import { OutgoingRing } from './rings/outgoing-ring.js'
+import { Rings } from './rings/rings.js'
 import { Calls } from './services/calls.js'
 import { InboxBudget } from './subscriptions/inbox-budget.js'
 import { SubscriptionMember } from './subscriptions/subscription-member.js'
@@ -23,26 +28,33 @@ import { finishedWithin } from './within.js'
 /** How a client ends: what it was told to close with, or the error that left it no way on. */
 type Ending = 'gracefully' | 'at once' | RingbusError
 
+export interface SessionSettings extends ConnectionSettings {
+  readonly rings: RingSettings
+}
+
 /**
  * The parts of one client, and what each is told when the connection comes and goes:
  *
- *   publish, request, answers → sender → outbox → link ⇄ broker
+ *   publish, request, answers → sender (→ ring) → outbox → link ⇄ broker
  *   broker → link → frame router → inbox → subscriptions, services; or straight to requester and barriers
  */
 export class Session implements ConnectionListener, MemberContext {
   readonly path: string
   readonly events = new Events()
   readonly outbox = new Outbox()
-  readonly sender = new Sender(this.outbox)
+  readonly ring = new OutgoingRing(() => this.publisher.ringHasRoom())
+  readonly sender = new Sender(this.outbox, this.ring)
   readonly barriers = new Barriers(this.outbox)
   readonly registry = new Registry(this.outbox, this.barriers)
   readonly calls = new Calls()
   readonly budget = new InboxBudget()
   readonly publisher: Publisher
+  readonly loans: Loans
   readonly requester: Requester
   readonly inbox: Inbox
   readonly report = (error: RingbusError): void => this.events.reportError(error)
   readonly #names = new TopicNames()
+  readonly #rings: Rings
   readonly #router: FrameRouter
   readonly #connection: Connection
   readonly #closed = new Deferred<RingbusError | undefined>()
@@ -52,13 +64,18 @@ export class Session implements ConnectionListener, MemberContext {
   #refusal: RingbusError | undefined
   #hasBeenOpen = false
 
-  constructor(settings: ConnectionSettings) {
+  constructor(settings: SessionSettings) {
     this.path = settings.target.path
+    this.#rings = new Rings(settings.rings, this.path, this.ring, this.outbox, this.report)
     this.inbox = new Inbox(this.#names)
     this.publisher = new Publisher(this.outbox, this.sender, settings.reconnect.bufferBytesMax, (topic) =>
       this.events.emit('drain', topic),
     )
-    this.requester = new Requester(this.outbox, this.sender, this.publisher)
+    this.loans = new Loans(this.ring, this.outbox, (loan, options) => {
+      if (this.isClosed) throw new RingbusError('CLOSED', 'The client is closed')
+      return this.publisher.publishLoan(loan, options)
+    })
+    this.requester = new Requester(this.outbox, this.sender, this.publisher, this.incoming)
     this.#router = new FrameRouter({
       names: this.#names,
       inbox: this.inbox,
@@ -66,6 +83,7 @@ export class Session implements ConnectionListener, MemberContext {
       requester: this.requester,
       calls: this.calls,
       barriers: this.barriers,
+      rings: this.#rings,
       refused: (error, kind, id, fatal) => this.#refused(error, kind, id, fatal),
     })
     this.#connection = new Connection(settings, this.#router, this)
@@ -73,6 +91,10 @@ export class Session implements ConnectionListener, MemberContext {
 
   open(signal: AbortSignal | undefined): Promise<void> {
     return this.#connection.open(signal)
+  }
+
+  get incoming(): Incoming {
+    return this.#rings.incoming
   }
 
   get isClosed(): boolean {
@@ -94,7 +116,7 @@ export class Session implements ConnectionListener, MemberContext {
 
   opened(link: Link, welcome: Welcome): void {
     this.#refusal = undefined
-    this.sender.payloadBytesMax = welcome.payloadBytesMax
+    this.ring.lender.inlineBytesMax = welcome.payloadBytesMax
     try {
       this.outbox.connect(link, welcome.aliases, () => this.registry.enrolAll())
     } catch (error) {
@@ -103,6 +125,8 @@ export class Session implements ConnectionListener, MemberContext {
       this.barriers.fail(error as RingbusError)
       this.registry.confirmAll()
     }
+    this.#rings.connected(link, welcome.rings)
+    this.sender.limitsChanged()
     this.publisher.resume()
     if (this.#hasBeenOpen) this.events.emit('reconnect')
     this.#hasBeenOpen = true
@@ -121,6 +145,8 @@ export class Session implements ConnectionListener, MemberContext {
     const error = this.#refusal === undefined ? cause : refusedError(this.#refusal)
     this.outbox.disconnect()
     this.publisher.disconnected()
+    this.#rings.disconnected(error)
+    this.sender.limitsChanged()
     this.#names.clear()
     this.#router.reset()
     this.calls.abandonAll(error)
@@ -178,6 +204,9 @@ export class Session implements ConnectionListener, MemberContext {
     this.#state = 'closed'
     const wished = ending === 'gracefully' || ending === 'at once'
     const error = wished ? new RingbusError('CLOSED', 'The client was closed') : ending
+    // Before this side ends: then the broker gives the memory to others.
+    this.#rings.close(error, wished)
+    this.sender.limitsChanged()
     if (ending === 'at once') this.#connection.destroy()
     else this.#connection.end()
     this.calls.abandonAll(error)
@@ -197,6 +226,7 @@ export class Session implements ConnectionListener, MemberContext {
       this.#refusal = error
       return
     }
+    if (kind === Kind.OPEN) return this.ring.openRefused(error)
     const member = kind === Kind.SUBSCRIBE || kind === Kind.SERVE ? this.registry.find(id) : undefined
     if (member !== undefined) member.refused(error)
     else if (kind === Kind.UNSUBSCRIBE || kind === Kind.UNSERVE) debug('%s', error.message)

@@ -55,6 +55,7 @@ export const ERROR_CODES = {
   BACKPRESSURE: 'more waits to be sent than may wait',
   ENCODE_FAILED: 'a value cannot be encoded',
   DECODE_FAILED: 'a payload cannot be decoded',
+  VIEW_FORGOTTEN: 'a view of a message was never released',
   // The broker's configuration
   CONFIG_INVALID: 'an option or a key of the configuration is wrong',
 } as const

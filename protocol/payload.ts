@@ -41,6 +41,16 @@ const ARRAY_TYPES = {
 } as const
 export type Dtype = keyof typeof ARRAY_TYPES
 
+/** The typed array that has elements of this type. */
+export type ArrayOf<D extends Dtype> = InstanceType<(typeof ARRAY_TYPES)[D]>
+
+/** What is said of an array beside its bytes. */
+export interface ArrayLayout {
+  readonly dtype: Dtype
+  /** How many elements in each dimension. */
+  readonly shape: readonly number[]
+}
+
 /** Headers of the protocol itself, which describe an array payload. [PAYLOAD-5] */
 export const DTYPE_HEADER = '$dtype'
 export const SHAPE_HEADER = '$shape'
@@ -121,8 +131,42 @@ function encodeArray(data: unknown, options: EncodeOptions): EncodedPayload {
   if (fault !== undefined)
     throw new RingbusError('ENCODE_FAILED', `Expected \`shape\` to fit the array: ${fault}`)
   const payload = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-  const headers = encodeHeaders(options.headers ?? {}, { [DTYPE_HEADER]: dtype, [SHAPE_HEADER]: [...shape] })
-  return { encoding: Encoding.ARRAY, payload, headers }
+  return { encoding: Encoding.ARRAY, payload, headers: payloadHeaders(options.headers, { dtype, shape }) }
+}
+
+/** Bytes of an array of this layout; throws INVALID_ARGUMENT when there is none. */
+export function arrayByteLength({ dtype, shape }: ArrayLayout): number {
+  if (typeof dtype !== 'string' || !Object.hasOwn(ARRAY_TYPES, dtype)) {
+    const known = Object.keys(ARRAY_TYPES).join(', ')
+    throw new RingbusError('INVALID_ARGUMENT', `Expected \`dtype\` to be one of ${known}`)
+  }
+  const elements = Array.isArray(shape) ? shape.reduce((product, extent) => product * extent, 1) : Number.NaN
+  const fault = Array.isArray(shape) ? shapeFault(shape, elements) : 'it is no array'
+  if (fault !== undefined || !Number.isSafeInteger(elements)) {
+    throw new RingbusError(
+      'INVALID_ARGUMENT',
+      `Expected \`shape\` to be a shape: ${fault ?? 'it is too large'}`,
+    )
+  }
+  return elements * ARRAY_TYPES[dtype].BYTES_PER_ELEMENT
+}
+
+/** A buffer as the array that it was made for. */
+export function arrayIn(buffer: ArrayBuffer, dtype: Dtype): TypedArray {
+  return new ARRAY_TYPES[dtype](buffer)
+}
+
+/** The headers of a payload whose bytes are encoded already. Throws ENCODE_FAILED. */
+export function payloadHeaders(
+  headers: Headers | undefined,
+  layout: ArrayLayout | undefined,
+): Buffer | undefined {
+  if (layout !== undefined) return encodeHeaders(headers ?? {}, arrayHeaders(layout))
+  return headers === undefined ? undefined : encodeHeaders(headers, {})
+}
+
+function arrayHeaders({ dtype, shape }: ArrayLayout): Scalars {
+  return { [DTYPE_HEADER]: dtype, [SHAPE_HEADER]: [...shape] }
 }
 
 function dtypeOf(data: unknown): Dtype | undefined {
@@ -204,6 +248,20 @@ function decodeJson(bytes: Buffer): unknown {
 }
 
 function decodeArray(bytes: Buffer, headers: Scalars): TypedArray {
+  const type = arrayType(bytes, headers)
+  const memory = new ArrayBuffer(bytes.length)
+  new Uint8Array(memory).set(bytes)
+  return new type(memory)
+}
+
+/** An array payload as a typed array over these very bytes; over a copy where they lie askew. Throws DECODE_FAILED. */
+export function arrayOver(bytes: Buffer, headers: Scalars): TypedArray {
+  const type = arrayType(bytes, headers)
+  if (bytes.byteOffset % type.BYTES_PER_ELEMENT !== 0) return decodeArray(bytes, headers)
+  return new type(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / type.BYTES_PER_ELEMENT)
+}
+
+function arrayType(bytes: Buffer, headers: Scalars): (typeof ARRAY_TYPES)[Dtype] {
   const dtype = headers[DTYPE_HEADER]
   const shape = headers[SHAPE_HEADER]
   if (typeof dtype !== 'string' || !Object.hasOwn(ARRAY_TYPES, dtype)) {
@@ -217,9 +275,7 @@ function decodeArray(bytes: Buffer, headers: Scalars): TypedArray {
     ? shapeFault(shape, bytes.length / type.BYTES_PER_ELEMENT)
     : 'it is missing'
   if (fault !== undefined) throw new RingbusError('DECODE_FAILED', `The array's shape is wrong: ${fault}`)
-  const memory = new ArrayBuffer(bytes.length)
-  new Uint8Array(memory).set(bytes)
-  return new type(memory)
+  return type
 }
 
 function expected(what: string, got: unknown): RingbusError {

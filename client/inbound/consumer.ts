@@ -33,8 +33,8 @@ export abstract class Consumer {
   /** Handles the frame of `length` bytes at `start`; takes a slot when that is not done at once. */
   abstract start(run: Run, start: number, length: number): void
 
-  /** A frame arrived that nobody is to handle any more. */
-  discarded(_length: number): void {}
+  /** The frame of `length` bytes at `start` arrived, and nobody is to handle it any more. */
+  discarded(_bytes: Buffer, _start: number, _length: number): void {}
 
   /** Nothing waits and, unless a slot is taken, nothing is being handled. */
   emptied(): void {}

@@ -46,7 +46,7 @@ export class Inbox {
       return true
     }
     if (!consumer.takesFrames) {
-      consumer.discarded(length)
+      consumer.discarded(bytes, start, length)
       return true
     }
     const topic = this.#names.find(topicId)

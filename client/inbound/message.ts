@@ -1,4 +1,5 @@
 import {
+  arrayOver,
   decodeHeaders,
   decodePayload,
   ENCODING_NAMES,
@@ -12,6 +13,8 @@ import {
   SHAPE_HEADER,
   visibleHeaders,
 } from '../../protocol/index.js'
+import { dispose } from '../dispose.js'
+import type { RingPayload } from '../rings/ring-payload.js'
 
 const NS_PER_MS = 1e6
 
@@ -23,8 +26,11 @@ const LAYOUT_FLAGS = Flag.EXPIRY | Flag.SENT_AT | Flag.HEADERS
 /**
  * A message. Its payload is decoded at the first look; it may be kept for as long as anyone likes. Small messages
  * that came together share a block of memory, as Node's own small buffers do.
+ *
+ * Where views were asked for, the bytes and typed arrays of large messages lie in memory that they share with their
+ * publisher: they are there to be read only, and gone after `release`.
  */
-export class Message<T = unknown> {
+export class Message<T = unknown> implements Disposable {
   /** The topic it was published on, without wildcards. On a reply: the topic of the request. */
   readonly topic: string
   /** 0 to 31, higher is more urgent. */
@@ -32,37 +38,52 @@ export class Message<T = unknown> {
   readonly #frame: Buffer
   readonly #start: number
   readonly #length: number
+  /** Undefined when the payload lies within the frame. */
+  readonly #payload: RingPayload | undefined
   #bytes: Buffer | undefined
   #headers: Record<string, unknown> | undefined
   #data: T | typeof UNREAD = UNREAD
 
   /** @internal `length` bytes from `start` of `frame`: a frame that is sound, in memory that stays as it is. */
-  constructor(frame: Buffer, start: number, length: number, topic: string) {
+  constructor(frame: Buffer, start: number, length: number, topic: string, payload?: RingPayload) {
     this.topic = topic
     this.priority = frame[start + Offset.PRIORITY]!
     this.#frame = frame
     this.#start = start
     this.#length = length
+    this.#payload = payload
   }
 
   /**
    * The payload as it was sent: bytes as a Buffer, a string, a typed array, or what msgpack or JSON held.
-   * Decoded at the first access. Throws DECODE_FAILED when the payload is not what it claims to be.
+   * Decoded at the first access. Throws DECODE_FAILED when the payload is not what it claims to be, and
+   * INVALID_ARGUMENT when the message was a view and is released. Of a view, bytes and typed arrays are read-only:
+   * writing to them ends the process.
    */
   get data(): T {
     if (this.#data === UNREAD) this.#data = this.#decode() as T
     return this.#data
   }
 
-  /** The payload's bytes, not decoded. */
+  /** The payload's bytes, not decoded. Of a view: read-only, until it is released. */
   get bytes(): Buffer {
-    if (this.#bytes === undefined) {
-      const start = this.#start
-      const hasOptions = (this.#frame[start + Offset.FLAGS]! & LAYOUT_FLAGS) !== 0
-      const payloadStart = hasOptions ? frameLayout(this.#frame, start).payloadStart : start + HEADER_BYTES
-      this.#bytes = this.#frame.subarray(payloadStart, start + this.#length)
-    }
+    this.#bytes ??= this.#payload === undefined ? this.#bytesWithin() : this.#payload.bytes
     return this.#bytes
+  }
+
+  /**
+   * Ends a view: what `data` and `bytes` gave before becomes empty, and reading them again throws. Native work on
+   * them, such as a write to a file, must be done by then. Of no effect on messages that are no views.
+   */
+  release(): void {
+    if (this.#payload?.release() !== true) return
+    this.#bytes = undefined
+    this.#data = UNREAD
+  }
+
+  /** Releases it, if it is a view. */
+  [dispose](): void {
+    this.release()
   }
 
   /** How the payload is encoded. */
@@ -100,10 +121,20 @@ export class Message<T = unknown> {
     return this.#headers
   }
 
+  #bytesWithin(): Buffer {
+    const start = this.#start
+    const hasOptions = (this.#frame[start + Offset.FLAGS]! & LAYOUT_FLAGS) !== 0
+    const payloadStart = hasOptions ? frameLayout(this.#frame, start).payloadStart : start + HEADER_BYTES
+    return this.#frame.subarray(payloadStart, start + this.#length)
+  }
+
   #decode(): unknown {
     const encoding = this.#encoding
     // The bytes are this message's own already.
     if (encoding === Encoding.BYTES) return this.bytes
+    if (encoding === Encoding.ARRAY && this.#payload !== undefined) {
+      return arrayOver(this.bytes, this.#allHeaders())
+    }
     return decodePayload(encoding, this.bytes, encoding === Encoding.ARRAY ? this.#allHeaders() : {})
   }
 }

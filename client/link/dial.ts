@@ -1,12 +1,12 @@
 import { RingbusError, type SocketPath } from '../../protocol/index.js'
-import { type OnWelcome, shakeHands } from './handshake.js'
+import { type Introduction, type OnWelcome, shakeHands } from './handshake.js'
 import { openSocket } from './socket.js'
 import { checkDirectory, checkPeer, type Trust } from './trust.js'
 
 export interface DialSettings {
   readonly target: SocketPath
   readonly trust: Trust
-  readonly name: string | undefined
+  readonly introduction: Introduction
 }
 
 /** Connects and opens the session. Throws NO_BROKER at once when nothing listens. */
@@ -15,7 +15,7 @@ export async function dial(
   onWelcome: OnWelcome,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { target, trust, name } = settings
+  const { target, trust, introduction } = settings
   signal?.throwIfAborted()
   checkDirectory(target.path, trust)
   const connection = await openSocket(target.path).catch((error) => {
@@ -27,7 +27,7 @@ export async function dial(
   try {
     checkPeer(descriptor, target.path, trust)
     signal?.throwIfAborted()
-    await shakeHands(connection, name, onWelcome)
+    await shakeHands(connection, introduction, onWelcome)
   } catch (error) {
     socket.destroy()
     throw error

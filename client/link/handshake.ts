@@ -1,4 +1,5 @@
 import {
+  CAPABILITY_RING,
   controlFrame,
   decodeBody,
   encodeBody,
@@ -7,6 +8,7 @@ import {
   MAGIC,
   Offset,
   PROTOCOL_VERSION,
+  RING_LAYOUT_VERSION,
   RingbusError,
   readU32,
 } from '../../protocol/index.js'
@@ -21,10 +23,17 @@ const HANDSHAKE_TIMEOUT_MS = 5000
 /** Called within the read that brings WELCOME, before any frame after it; returns who takes those. */
 export type OnWelcome = (link: Link, welcome: Welcome) => LinkListener
 
+/** What a client says of itself. */
+export interface Introduction {
+  readonly name: string | undefined
+  /** Whether it can map segments. */
+  readonly mapsSegments: boolean
+}
+
 /** Opens the session on a connected socket: HELLO, then WELCOME or a refusal. [WIRE-2.1] [WIRE-2.2] */
 export function shakeHands(
   connection: ConnectedSocket,
-  name: string | undefined,
+  introduction: Introduction,
   onWelcome: OnWelcome,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -54,8 +63,15 @@ export function shakeHands(
         finish(refusalOf(error))
       },
     })
-    const body = encodeBody(Kind.HELLO, { pid: process.pid, ...(name === undefined ? {} : { name }) })
-    link.write(controlFrame(Kind.HELLO, MAGIC, PROTOCOL_VERSION, body))
+    link.write(controlFrame(Kind.HELLO, MAGIC, PROTOCOL_VERSION, helloBody(introduction)))
+  })
+}
+
+function helloBody({ name, mapsSegments }: Introduction): Buffer {
+  return encodeBody(Kind.HELLO, {
+    pid: process.pid,
+    ...(name === undefined ? {} : { name }),
+    ...(mapsSegments ? { capabilities: { [CAPABILITY_RING]: RING_LAYOUT_VERSION } } : {}),
   })
 }
 

@@ -8,6 +8,7 @@ import {
 } from '../../protocol/index.js'
 import { loadNative, type NativeHost } from '../../shmring/index.js'
 import type { Outlet } from '../outbound/outbox.js'
+import type { Holdable } from '../rings/ring-connection.js'
 import type { ConnectedSocket } from './socket.js'
 
 /** Who takes what comes over a link. */
@@ -20,14 +21,21 @@ export interface LinkListener extends FrameSink {
   lost(error: RingbusError): void
 }
 
-/** One connection to the broker: frames over a socket. The only place that knows that it is one. */
-export class Link implements Outlet {
+/**
+ * One connection to the broker: frames over a socket. The only place that knows that it is one.
+ *
+ *   open ──(the broker ends its side)──> closed              and so does this side
+ *   open ──(the same, while held)──> lingering ──(let go)──> closed
+ *   open ──end, destroy──> closed
+ */
+export class Link implements Outlet, Holdable {
   readonly #socket: Socket
   readonly #native: NativeHost | undefined
   readonly #descriptor: number
   #listener: LinkListener
   #decoder: FrameDecoder
-  #state: 'open' | 'closed' = 'open'
+  #state: 'open' | 'lingering' | 'closed' = 'open'
+  #isHeld = false
   #cause: Error | undefined
 
   constructor({ socket, reader, descriptor }: ConnectedSocket, listener: LinkListener) {
@@ -46,6 +54,7 @@ export class Link implements Outlet {
     socket.on('error', (error) => {
       this.#cause = error
     })
+    socket.on('end', () => this.#ended())
     socket.on('close', () => this.#closed())
   }
 
@@ -54,8 +63,8 @@ export class Link implements Outlet {
     this.#listener = listener
   }
 
-  get #isClosed(): boolean {
-    return this.#state === 'closed'
+  get #isOpen(): boolean {
+    return this.#state === 'open'
   }
 
   get queuedBytes(): number {
@@ -86,6 +95,16 @@ export class Link implements Outlet {
     this.#socket.end()
   }
 
+  /** Until `letGo`, the end of the broker's side does not bring that of this one. */
+  hold(): void {
+    this.#isHeld = true
+  }
+
+  letGo(): void {
+    this.#isHeld = false
+    if (this.#state === 'lingering') this.destroy()
+  }
+
   /** Closes at once. */
   destroy(): void {
     this.#state = 'closed'
@@ -94,19 +113,33 @@ export class Link implements Outlet {
 
   #read(chunk: Buffer): void {
     // What still comes is read all the same, or the end of the stream would not be seen.
-    if (this.#isClosed) return
+    if (!this.#isOpen) return
     const fault = this.#decoder.push(chunk)
-    if (this.#isClosed) return
+    if (!this.#isOpen) return
     this.#listener.readEnd()
     if (fault === undefined) return
     this.#cause = new RingbusError(fault.code, `The broker sent what cannot be read: ${fault.message}`)
-    this.#socket.destroy()
+    if (this.#isHeld) this.#linger()
+    else this.#socket.destroy()
+  }
+
+  /** The broker has ended its side. */
+  #ended(): void {
+    if (this.#isOpen && this.#isHeld) this.#linger()
+    else if (this.#state !== 'lingering') this.#socket.end()
+  }
+
+  /** This side stays open for as long as somebody reads what the broker keeps for it. */
+  #linger(): void {
+    this.#state = 'lingering'
+    this.#socket.unref()
+    this.#listener.lost(lossOf(this.#cause))
   }
 
   #closed(): void {
-    if (this.#state === 'closed') return
+    const wasOpen = this.#isOpen
     this.#state = 'closed'
-    this.#listener.lost(lossOf(this.#cause))
+    if (wasOpen) this.#listener.lost(lossOf(this.#cause))
   }
 }
 

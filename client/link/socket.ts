@@ -22,6 +22,8 @@ export function openSocket(path: string): Promise<ConnectedSocket> {
     const reader: Reader = { read: () => {} }
     const options = {
       path,
+      // The end of this side tells the broker that nobody reads its segments any more: see `Link.hold`.
+      allowHalfOpen: true,
       // With a mark of 1, every write that the system does not take at once is followed by a `drain`.
       writableHighWaterMark: 1,
       onread: {

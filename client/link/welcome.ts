@@ -1,4 +1,12 @@
-import { type Body, type Kind, RingbusError } from '../../protocol/index.js'
+import {
+  type Body,
+  FEATURE_RING,
+  FEATURE_RING_REQUESTS,
+  type Kind,
+  RingbusError,
+  TOKEN_BYTES,
+} from '../../protocol/index.js'
+import type { RingOffer } from '../rings/ring-connection.js'
 
 /** What the broker said of itself when it accepted this client. [WIRE-2.4] */
 export interface Welcome {
@@ -6,6 +14,8 @@ export interface Welcome {
   readonly brokerVersion: string
   readonly payloadBytesMax: number
   readonly aliases: number
+  /** Undefined: payloads travel inline. */
+  readonly rings: RingOffer | undefined
 }
 
 export function readWelcome(body: Body<typeof Kind.WELCOME>): Welcome {
@@ -14,6 +24,20 @@ export function readWelcome(body: Body<typeof Kind.WELCOME>): Welcome {
     brokerVersion: body.brokerVersion,
     payloadBytesMax: limit(body.limits, 'payloadBytesMax'),
     aliases: limit(body.limits, 'aliases'),
+    rings: body.features.includes(FEATURE_RING) ? readRingOffer(body) : undefined,
+  }
+}
+
+function readRingOffer({ clientId, token, features, limits }: Body<typeof Kind.WELCOME>): RingOffer {
+  if (token.length !== TOKEN_BYTES) {
+    throw new RingbusError('BAD_FRAME', `WELCOME has a token of ${token.length} bytes`)
+  }
+  return {
+    clientId,
+    token: Uint8Array.from(token),
+    thresholdBytes: limit(limits, 'ringThresholdBytes'),
+    payloadBytesMax: limit(limits, 'ringPayloadBytesMax'),
+    takesRequests: features.includes(FEATURE_RING_REQUESTS),
   }
 }
 

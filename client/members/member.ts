@@ -1,14 +1,16 @@
-import type { RingbusError } from '../../protocol/index.js'
+import { isByRing, paddedLength, type RingbusError, readU32 } from '../../protocol/index.js'
 import { Deferred } from '../deferred.js'
 import { Consumer } from '../inbound/consumer.js'
 import type { Inbox } from '../inbound/inbox.js'
 import type { Outbox } from '../outbound/outbox.js'
+import type { Incoming } from '../rings/incoming.js'
 import { type MemberEvent, type MemberState, nextMemberState } from './member-state.js'
 
 /** What subscriptions and services need of the client that they belong to. */
 export interface MemberContext {
   readonly outbox: Outbox
   readonly inbox: Inbox
+  readonly incoming: Incoming
   /** Tells the user of an error that no call can report. */
   readonly report: (error: RingbusError) => void
   /** The member has ended: its id is free. */
@@ -135,6 +137,16 @@ export abstract class Member extends Consumer {
     this.#idle?.resolve()
   }
 
+  override discarded(bytes: Buffer, start: number, _length: number): void {
+    if (isByRing(bytes, start)) this.context.incoming.drop(bytes, start)
+  }
+
+  /** Drops everything that waits, and what it refers to. */
+  override clear(): void {
+    if (this.context.incoming.isActive) this.#dropWaiting()
+    super.clear()
+  }
+
   override emptied(): void {
     if (!this.#isIdle) return
     this.#idle?.resolve()
@@ -144,6 +156,16 @@ export abstract class Member extends Consumer {
 
   get #isIdle(): boolean {
     return this.mask === 0 && !this.isBusy
+  }
+
+  #dropWaiting(): void {
+    const { incoming } = this.context
+    for (const run of this.runs()) {
+      if (run.epoch !== this.epoch) continue
+      for (let start = run.start; start < run.end; start += paddedLength(readU32(run.bytes, start))) {
+        if (isByRing(run.bytes, start)) incoming.drop(run.bytes, start)
+      }
+    }
   }
 
   #apply(event: MemberEvent, error?: RingbusError): void {

@@ -79,7 +79,8 @@ export class Aliases {
   }
 }
 
-function checkTopic(topic: unknown): void {
+/** Throws BAD_TOPIC for what is no topic. */
+export function checkTopic(topic: unknown): void {
   const fault = typeof topic === 'string' ? topicFault(topic) : `it is of type ${typeof topic}`
   if (fault === undefined) return
   throw new RingbusError('BAD_TOPIC', `${JSON.stringify(topic)} is no topic: ${fault}`, {

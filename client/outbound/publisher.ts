@@ -1,8 +1,9 @@
 import { isReserved, Kind, RingbusError } from '../../protocol/index.js'
-import { Deferred } from '../deferred.js'
-import type { PublishOptions } from '../options.js'
+import type { LoanPublishOptions, PublishOptions } from '../options.js'
+import type { LoanContent } from '../rings/loan.js'
 import type { Barriers } from './barriers.js'
 import type { Outbox } from './outbox.js'
+import { Pauses } from './pauses.js'
 import type { Sender } from './sender.js'
 
 /** Past this many waiting bytes `publish` asks for a pause: some milliseconds of a busy socket. */
@@ -20,8 +21,10 @@ export class Publisher {
   /** Below this many waiting bytes there is room in any case. */
   readonly #roomyBytes: number
   readonly #drained: (topic: string) => void
-  /** Topics that were asked to pause, with those who wait for the end of it. */
-  readonly #paused = new Map<string, Deferred<void> | undefined>()
+  /** Until less waits to be sent. */
+  readonly #outboxPauses = new Pauses()
+  /** Until the ring has room. */
+  readonly #ringPauses = new Pauses()
   /** Messages written since the start, and how many of them the broker is known to have routed. */
   #published = 0
   #routed = 0
@@ -39,14 +42,16 @@ export class Publisher {
     const outbox = this.#outbox
     if (outbox.waitingBytes >= this.#roomyBytes) this.checkRoom(topic)
     const alias = outbox.aliases.find(topic)
-    if (isReserved(topic)) {
-      throw new RingbusError('TOPIC_RESERVED', `"${topic}" belongs to the broker`, { details: { topic } })
-    }
-    this.#sender.sendTo(Kind.MESSAGE, alias, 0, 0, data, options)
-    this.#published += 1
-    if (outbox.waitingBytes <= SOFT_BYTES) return true
-    if (!this.#paused.has(topic)) this.#paused.set(topic, undefined)
-    return false
+    if (isReserved(topic)) throw reservedError(topic)
+    const writtenBytes = this.#sender.sendTo(Kind.MESSAGE, alias, 0, 0, data, options)
+    return this.#written(topic, writtenBytes)
+  }
+
+  /** Publishes what was lent. */
+  publishLoan(loan: LoanContent, options: LoanPublishOptions): boolean {
+    const { topic } = loan
+    if (this.#outbox.waitingBytes >= this.#roomyBytes) this.checkRoom(topic)
+    return this.#written(topic, this.#sender.sendLoan(this.#outbox.aliases.find(topic), loan, options))
   }
 
   /** Throws BACKPRESSURE when no more may wait. */
@@ -66,24 +71,19 @@ export class Publisher {
 
   /** Resolves when `topic` may be published again: at once if nothing asked for a pause. */
   async ready(topic: string): Promise<void> {
-    if (!this.#paused.has(topic)) return
-    let waiting = this.#paused.get(topic)
-    if (waiting === undefined) {
-      waiting = new Deferred()
-      this.#paused.set(topic, waiting)
-    }
-    await waiting.promise
+    await this.#outboxPauses.over(topic)
+    await this.#ringPauses.over(topic)
   }
 
   /** What waited has left: everyone may go on. */
   resume(): void {
-    if (this.#paused.size === 0 || this.#outbox.waitingBytes > SOFT_BYTES / 2) return
-    const paused = [...this.#paused]
-    this.#paused.clear()
-    for (const [topic, waiting] of paused) {
-      waiting?.resolve()
-      this.#drained(topic)
-    }
+    if (this.#outboxPauses.isEmpty || this.#outbox.waitingBytes > SOFT_BYTES / 2) return
+    for (const topic of this.#outboxPauses.end()) if (!this.#ringPauses.has(topic)) this.#drained(topic)
+  }
+
+  /** The ring has room, or there is none to wait for. */
+  ringHasRoom(): void {
+    for (const topic of this.#ringPauses.end()) if (!this.#outboxPauses.has(topic)) this.#drained(topic)
   }
 
   /** Resolves once the broker has routed everything published before; rejects DISCONNECTED when it may not have. */
@@ -108,7 +108,32 @@ export class Publisher {
 
   /** Nobody will publish any more. */
   close(error: RingbusError): void {
-    for (const waiting of this.#paused.values()) waiting?.reject(error)
-    this.#paused.clear()
+    this.#outboxPauses.fail(error)
+    this.#ringPauses.fail(error)
   }
+
+  /** Whether the next message is welcome. Throws BACKPRESSURE when this one was not written at all. */
+  #written(topic: string, writtenBytes: number): boolean {
+    if (writtenBytes > 0) this.#published += 1
+    let isWelcome = true
+    if (this.#outbox.waitingBytes > SOFT_BYTES) {
+      this.#outboxPauses.add(topic)
+      isWelcome = false
+    }
+    if (this.#sender.ringIsShort) {
+      this.#sender.ringIsShort = false
+      this.#ringPauses.add(topic)
+      isWelcome = false
+    }
+    if (writtenBytes > 0) return isWelcome
+    throw new RingbusError(
+      'BACKPRESSURE',
+      `The ring has no room for the payload, which is too large for a frame: await ready("${topic}"), or use \`loan\``,
+      { details: { topic } },
+    )
+  }
+}
+
+export function reservedError(topic: string): RingbusError {
+  return new RingbusError('TOPIC_RESERVED', `"${topic}" belongs to the broker`, { details: { topic } })
 }

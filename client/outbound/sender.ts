@@ -2,11 +2,16 @@ import {
   EMPTY_HEAD,
   Encoding,
   encodePayload,
+  Flag,
+  Kind,
   type MessageHead,
-  PAYLOAD_BYTES_MAX_DEFAULT,
+  payloadHeaders,
   RingbusError,
 } from '../../protocol/index.js'
-import type { PublishOptions } from '../options.js'
+import type { LoanPublishOptions, PublishOptions } from '../options.js'
+import type { LoanContent } from '../rings/loan.js'
+import { descriptorBytes } from '../rings/loan-memory.js'
+import type { OutgoingRing } from '../rings/outgoing-ring.js'
 import { checkPriority, expected } from '../validate.js'
 import type { Outbox } from './outbox.js'
 
@@ -22,15 +27,27 @@ export class Sender {
   readonly #outbox: Outbox
   /** Every frame is described by this one head, in turn. */
   readonly #head: MessageHead = { ...EMPTY_HEAD }
-  payloadBytesMax = PAYLOAD_BYTES_MAX_DEFAULT
+  readonly #ring: OutgoingRing
+  /** From this many bytes on, a payload has to be looked at: it goes by ring, or it may be too large. */
+  #largeBytes = 0
+  /** Whether the last message by ring found it full, or has left no room for another of its size. */
+  ringIsShort = false
 
-  constructor(outbox: Outbox) {
+  constructor(outbox: Outbox, ring: OutgoingRing) {
     this.#outbox = outbox
+    this.#ring = ring
+    this.limitsChanged()
+  }
+
+  /** The ring takes other payloads than before, or the broker does. */
+  limitsChanged(): void {
+    this.#largeBytes = Math.min(this.#ring.thresholdBytes, this.#ring.lender.inlineBytesMax + 1)
   }
 
   /**
-   * Writes one frame; returns its length. Throws BAD_TOPIC, ENCODE_FAILED, MESSAGE_TOO_LARGE or
-   * INVALID_ARGUMENT before anything of it is written.
+   * Writes one frame; returns its length and that of what it refers to in a ring, which is what the credit of
+   * streams counts. A message that neither fits the full ring nor a frame is not written: 0, and `ringIsShort`.
+   * Throws BAD_TOPIC, ENCODE_FAILED, MESSAGE_TOO_LARGE or INVALID_ARGUMENT before anything of it is written.
    */
   send(
     kind: number,
@@ -61,8 +78,28 @@ export class Sender {
     head.priority = 0
     if (options !== NO_OPTIONS) setOptions(head, options)
     const payload = this.#encode(data, options)
-    if (payload.length * UTF8_BYTES_PER_UNIT_MAX > this.payloadBytesMax) this.#checkSize(payload)
+    if (payload.length * UTF8_BYTES_PER_UNIT_MAX >= this.#largeBytes) return this.#sendLarge(payload)
     return this.#outbox.message(head, payload)
+  }
+
+  /** Writes the message of a loan; returns its length. Throws ENCODE_FAILED and INVALID_ARGUMENT; the loan is as it was then. */
+  sendLoan(alias: number, loan: LoanContent, options: LoanPublishOptions): number {
+    const head = this.#head
+    head.kind = Kind.MESSAGE
+    head.topic = alias
+    head.id = 0
+    head.expiryNs = 0
+    head.priority = 0
+    setOptions(head, options)
+    head.encoding = loan.layout === undefined ? Encoding.BYTES : Encoding.ARRAY
+    head.headers = payloadHeaders(options.headers, loan.layout)
+    let length = 0
+    loan.memory.commit((payload, flags) => {
+      head.flags = flags
+      length = this.#outbox.message(head, payload)
+    })
+    this.ringIsShort = head.flags === Flag.RING && !this.#ring.hasRoomFor(loan.byteLength)
+    return length
   }
 
   #encode(data: unknown, options: PublishOptions): Uint8Array | string {
@@ -85,18 +122,45 @@ export class Sender {
     return encoded.payload
   }
 
-  #checkSize(payload: Uint8Array | string): void {
-    const bytes = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
-    if (bytes <= this.payloadBytesMax) return
-    throw new RingbusError(
-      'MESSAGE_TOO_LARGE',
-      `The payload has ${bytes} bytes, the broker takes at most ${this.payloadBytesMax}`,
-      { details: { bytes, bytesMax: this.payloadBytesMax } },
-    )
+  #sendLarge(payload: Uint8Array | string): number {
+    const { kind } = this.#head
+    const byteLength = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
+    if (this.#ring.takes(kind, byteLength)) {
+      const written = this.#sendByRing(typeof payload === 'string' ? Buffer.from(payload) : payload)
+      if (written > 0) return written
+    }
+    const { inlineBytesMax } = this.#ring.lender
+    if (byteLength <= inlineBytesMax) return this.#outbox.message(this.#head, payload)
+    if (this.ringIsShort) return 0
+    throw tooLarge(byteLength, inlineBytesMax, this.#ring.takes(kind, byteLength))
+  }
+
+  /** Returns 0 when the payload found no room in the ring, or there is none. */
+  #sendByRing(payload: Uint8Array): number {
+    const head = this.#head
+    const claim = this.#ring.place(payload)
+    if (typeof claim === 'string') {
+      this.ringIsShort = claim === 'full' && head.kind === Kind.MESSAGE
+      return 0
+    }
+    head.flags |= Flag.RING
+    const length = this.#outbox.message(head, descriptorBytes(claim.span))
+    this.#ring.settled(claim.segment)
+    if (head.kind === Kind.MESSAGE) this.ringIsShort = !this.#ring.hasRoomFor(payload.length)
+    return length + payload.length
   }
 }
 
-function setOptions(head: MessageHead, options: PublishOptions): void {
+function tooLarge(bytes: number, bytesMax: number, mayBeLent: boolean): RingbusError {
+  const remedy = mayBeLent ? '; the ring for it is not there yet: `loan` waits for it' : ''
+  return new RingbusError(
+    'MESSAGE_TOO_LARGE',
+    `The payload has ${bytes} bytes, the broker takes at most ${bytesMax} in one frame${remedy}`,
+    { details: { bytes, bytesMax } },
+  )
+}
+
+function setOptions(head: MessageHead, options: LoanPublishOptions): void {
   const { priority, ttl } = options
   if (priority !== undefined) {
     checkPriority(priority)

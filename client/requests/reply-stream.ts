@@ -1,8 +1,8 @@
 import { HEADER_BYTES, type RingbusError, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
-import { Message } from '../inbound/message.js'
-import { ownFrames } from '../inbound/read-memory.js'
+import type { Message } from '../inbound/message.js'
 import { unwatchAbort, watchAbort } from './abort-watch.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
+import { type ReplyReader, replyMessage, streamBytes } from './reply-message.js'
 
 /** What a stream needs of the requester's books. */
 export interface StreamSource {
@@ -14,7 +14,7 @@ export interface StreamSource {
   readonly cancel: () => void
 }
 
-export interface ReplyStreamSettings {
+export interface ReplyStreamSettings extends ReplyReader {
   readonly topic: string
   /** Between one part and the next; 0: none. */
   readonly timeoutMs: number
@@ -22,6 +22,12 @@ export interface ReplyStreamSettings {
 }
 
 type Step = IteratorResult<Message, undefined>
+
+interface Part {
+  readonly message: Message
+  /** What it costs of the credit. */
+  readonly bytes: number
+}
 
 interface Waiter {
   readonly resolve: (step: Step) => void
@@ -33,14 +39,16 @@ interface Waiter {
  *
  *   unasked ──(first step)──> asked ──(final frame, failure, cancellation)──> over
  *
- * Parts that nobody has fetched yet wait in `#parts`, within the credit granted. [REQUEST-5]
+ * Parts that nobody has fetched yet wait in `#parts`, within the credit granted. [REQUEST-5] Those that the loop has
+ * are released at the step after, should they be views.
  */
 export class ReplyStream implements PendingRequest, AsyncIterableIterator<Message> {
   readonly topic: string
   readonly #settings: ReplyStreamSettings
   readonly #source: StreamSource
   #state: 'unasked' | 'asked' | 'over' = 'unasked'
-  readonly #parts: { readonly message: Message; readonly length: number }[] = []
+  readonly #parts: Part[] = []
+  readonly #given: Message[] = []
   readonly #waiting: Waiter[] = []
   #error: RingbusError | undefined
   #takenBytes = 0
@@ -57,12 +65,10 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
   }
 
   next(): Promise<Step> {
+    this.#releaseGiven()
     if (this.#state === 'unasked') this.#ask()
     const part = this.#parts.shift()
-    if (part !== undefined) {
-      this.#taken(part.length)
-      return Promise.resolve({ done: false, value: part.message })
-    }
+    if (part !== undefined) return Promise.resolve(this.#give(part))
     if (this.#state === 'over') return this.#finish()
     this.#startTimer()
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
@@ -70,20 +76,21 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
 
   async return(): Promise<Step> {
     if (this.#state === 'asked') this.#source.cancel()
-    this.#parts.length = 0
+    this.#releaseGiven()
+    this.#dropParts()
     this.#end(undefined)
     return { done: true, value: undefined }
   }
 
   part(bytes: Buffer, start: number, length: number): void {
-    const message = new Message(ownFrames(bytes, start, start + length), 0, length, this.topic)
+    const message = replyMessage(this.#settings, this.topic, bytes, start, length)
+    const part = { message, bytes: streamBytes(bytes, start, length) }
     const waiter = this.#waiting.shift()
     if (waiter === undefined) {
-      this.#parts.push({ message, length })
+      this.#parts.push(part)
       return
     }
-    this.#taken(length)
-    waiter.resolve({ done: false, value: message })
+    waiter.resolve(this.#give(part))
     if (this.#waiting.length > 0) this.#startTimer()
   }
 
@@ -126,11 +133,22 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
     return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error)
   }
 
-  #taken(length: number): void {
-    this.#takenBytes += length
-    if (this.#takenBytes * 2 < STREAM_WINDOW_BYTES || this.#state !== 'asked') return
-    this.#source.pull(this.#takenBytes)
-    this.#takenBytes = 0
+  #give({ message, bytes }: Part): Step {
+    this.#given.push(message)
+    this.#takenBytes += bytes
+    if (this.#takenBytes * 2 >= STREAM_WINDOW_BYTES && this.#state === 'asked') {
+      this.#source.pull(this.#takenBytes)
+      this.#takenBytes = 0
+    }
+    return { done: false, value: message }
+  }
+
+  #releaseGiven(): void {
+    for (const message of this.#given.splice(0)) message.release()
+  }
+
+  #dropParts(): void {
+    for (const { message } of this.#parts.splice(0)) message.release()
   }
 
   /** Only a step that has to wait is timed: a slow reader is no fault of the service. */
@@ -149,7 +167,7 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
 
   readonly #aborted = (): void => {
     this.#source.cancel()
-    this.#parts.length = 0
+    this.#dropParts()
     this.#end(cancelledError(this.topic, this.#settings.signal?.reason))
   }
 }

@@ -1,12 +1,13 @@
-import { encodeBody, Flag, Kind, Offset, type RingbusError, readU32 } from '../../protocol/index.js'
+import { encodeBody, Flag, isByRing, Kind, Offset, type RingbusError, readU32 } from '../../protocol/index.js'
 import type { Message } from '../inbound/message.js'
 import { checkRequestOptions, type RequestOptions } from '../options.js'
 import type { Outbox } from '../outbound/outbox.js'
 import type { Publisher } from '../outbound/publisher.js'
 import type { Sender } from '../outbound/sender.js'
+import type { Incoming } from '../rings/incoming.js'
 import { timeoutMs } from '../validate.js'
 import { cancelledError, type PendingRequest } from './pending-request.js'
-import { ReplyStream } from './reply-stream.js'
+import { ReplyStream, type ReplyStreamSettings } from './reply-stream.js'
 import { SingleRequest } from './single-request.js'
 
 const TIMEOUT_DEFAULT_MS = 5000
@@ -18,13 +19,15 @@ export class Requester {
   readonly #outbox: Outbox
   readonly #sender: Sender
   readonly #publisher: Publisher
+  readonly #incoming: Incoming
   readonly #pending = new Map<number, PendingRequest>()
   #lastId = 0
 
-  constructor(outbox: Outbox, sender: Sender, publisher: Publisher) {
+  constructor(outbox: Outbox, sender: Sender, publisher: Publisher, incoming: Incoming) {
     this.#outbox = outbox
     this.#sender = sender
     this.#publisher = publisher
+    this.#incoming = incoming
   }
 
   request(topic: string, data: unknown, options: RequestOptions): Promise<Message> {
@@ -34,7 +37,7 @@ export class Requester {
       const waitMs = timeoutMs('timeout', options.timeout, TIMEOUT_DEFAULT_MS)
       if (signal?.aborted) throw cancelledError(topic, signal.reason)
       const id = this.#send(topic, data, 0, options)
-      const settings = { topic, timeoutMs: waitMs, signal, cancel: () => this.#cancel(id) }
+      const settings = { ...this.#settings(topic, waitMs, options), cancel: () => this.#cancel(id) }
       this.#pending.set(id, new SingleRequest(settings, resolve, reject))
     })
   }
@@ -43,17 +46,14 @@ export class Requester {
     checkRequestOptions(options)
     const waitMs = timeoutMs('timeout', options.timeout, TIMEOUT_DEFAULT_MS)
     let id = 0
-    return new ReplyStream(
-      { topic, timeoutMs: waitMs, signal: options.signal },
-      {
-        start: (stream) => {
-          id = this.#send(topic, data, Flag.STREAM, options)
-          this.#pending.set(id, stream)
-        },
-        pull: (bytes) => this.#outbox.control(Kind.PULL, 0, id, encodeBody(Kind.PULL, { bytes })),
-        cancel: () => this.#cancel(id),
+    return new ReplyStream(this.#settings(topic, waitMs, options), {
+      start: (stream) => {
+        id = this.#send(topic, data, Flag.STREAM, options)
+        this.#pending.set(id, stream)
       },
-    )
+      pull: (bytes) => this.#outbox.control(Kind.PULL, 0, id, encodeBody(Kind.PULL, { bytes })),
+      cancel: () => this.#cancel(id),
+    })
   }
 
   /** A REPLY frame: the final one, or a part. [REQUEST-5] */
@@ -61,7 +61,10 @@ export class Requester {
     const id = readU32(bytes, start + Offset.ID)
     const pending = this.#pending.get(id)
     // The reply may have crossed the cancellation of its request.
-    if (pending === undefined) return
+    if (pending === undefined) {
+      if (isByRing(bytes, start)) this.#incoming.drop(bytes, start)
+      return
+    }
     if (bytes[start + Offset.FLAGS]! & Flag.STREAM) {
       pending.part(bytes, start, length)
     } else {
@@ -81,6 +84,10 @@ export class Requester {
     const pending = [...this.#pending.values()]
     this.#pending.clear()
     for (const request of pending) request.fail(error)
+  }
+
+  #settings(topic: string, waitMs: number, { signal, view }: RequestOptions): ReplyStreamSettings {
+    return { topic, timeoutMs: waitMs, signal, incoming: this.#incoming, view: view ?? false }
   }
 
   #send(topic: string, data: unknown, flags: number, options: RequestOptions): number {

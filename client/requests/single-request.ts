@@ -1,10 +1,10 @@
-import type { RingbusError } from '../../protocol/index.js'
-import { Message } from '../inbound/message.js'
-import { ownFrames } from '../inbound/read-memory.js'
+import { isByRing, type RingbusError } from '../../protocol/index.js'
+import type { Message } from '../inbound/message.js'
 import { unwatchAbort, watchAbort } from './abort-watch.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
+import { type ReplyReader, replyMessage } from './reply-message.js'
 
-export interface SingleRequestSettings {
+export interface SingleRequestSettings extends ReplyReader {
   readonly topic: string
   /** 0: none. */
   readonly timeoutMs: number
@@ -35,11 +35,19 @@ export class SingleRequest implements PendingRequest {
   }
 
   /** The broker lets no part pass that was not asked for. */
-  part(): void {}
+  part(bytes: Buffer, start: number): void {
+    if (isByRing(bytes, start)) this.#settings.incoming.drop(bytes, start)
+  }
 
   end(bytes: Buffer, start: number, length: number): void {
-    this.#release()
-    this.#resolve(new Message(ownFrames(bytes, start, start + length), 0, length, this.topic))
+    try {
+      const message = replyMessage(this.#settings, this.topic, bytes, start, length)
+      this.#release()
+      this.#resolve(message)
+    } catch (error) {
+      // There is no memory for the copy.
+      this.fail(error as RingbusError)
+    }
   }
 
   fail(error: RingbusError): void {

@@ -1,4 +1,5 @@
 import { Message } from '../inbound/message.js'
+import type { RingPayload } from '../rings/ring-payload.js'
 import type { Cancellation } from './cancellation.js'
 
 /** A request: a message that waits for its answer. */
@@ -6,8 +7,15 @@ export class Request<T = unknown> extends Message<T> {
   readonly #cancellation: Cancellation
 
   /** @internal */
-  constructor(frame: Buffer, start: number, length: number, topic: string, cancellation: Cancellation) {
-    super(frame, start, length, topic)
+  constructor(
+    frame: Buffer,
+    start: number,
+    length: number,
+    topic: string,
+    payload: RingPayload | undefined,
+    cancellation: Cancellation,
+  ) {
+    super(frame, start, length, topic, payload)
     this.#cancellation = cancellation
   }
 

@@ -1,4 +1,13 @@
-import { encodeBody, Flag, hasExpired, Kind, Offset, RingbusError, readU32 } from '../../protocol/index.js'
+import {
+  encodeBody,
+  Flag,
+  hasExpired,
+  isByRing,
+  Kind,
+  Offset,
+  RingbusError,
+  readU32,
+} from '../../protocol/index.js'
 import { debug } from '../debug.js'
 import type { Run } from '../inbound/run-queue.js'
 import { Member, type MemberContext } from '../members/member.js'
@@ -16,6 +25,8 @@ export type ServiceHandler<T, Reply> = (
 export interface ServiceSettings {
   readonly pattern: string
   readonly concurrency: number
+  /** Whether payloads by ring are read where they lie. */
+  readonly view: boolean
 }
 
 /** A service as the client keeps it: requests come by the inbox, answers go straight out. */
@@ -24,7 +35,7 @@ export class ServiceMember<T, Reply> extends Member {
   readonly #sender: Sender
   readonly #calls: Calls
   readonly #handler: ServiceHandler<T, Reply>
-  readonly #concurrency: number
+  readonly #settings: ServiceSettings
   #busyHandlers = 0
 
   constructor(
@@ -39,11 +50,12 @@ export class ServiceMember<T, Reply> extends Member {
     this.#sender = sender
     this.#calls = calls
     this.#handler = handler
-    this.#concurrency = settings.concurrency
+    this.#settings = settings
   }
 
   enrol(): void {
-    const body = encodeBody(Kind.SERVE, { pattern: this.pattern, concurrency: this.#concurrency })
+    const { pattern, concurrency } = this.#settings
+    const body = encodeBody(Kind.SERVE, { pattern, concurrency })
     this.context.outbox.control(Kind.SERVE, 0, this.id, body)
   }
 
@@ -57,15 +69,15 @@ export class ServiceMember<T, Reply> extends Member {
   override start(run: Run, start: number, length: number): void {
     const linkId = readU32(run.bytes, start + Offset.ID)
     const call = this.#calls.find(linkId)!
-    if (call.cancellation.isCancelled) {
-      call.fail(cancelled())
-      this.#calls.remove(linkId, call)
-    } else if (hasExpired(run.bytes, start)) {
-      call.fail(new RingbusError('TIMEOUT', 'The request expired before its turn came'))
-      this.#calls.remove(linkId, call)
-    } else {
-      this.#handle(run, start, length, linkId, call)
-    }
+    const refusal = call.cancellation.isCancelled
+      ? cancelled()
+      : hasExpired(run.bytes, start)
+        ? new RingbusError('TIMEOUT', 'The request expired before its turn came')
+        : undefined
+    if (refusal === undefined) return this.#handle(run, start, length, linkId, call)
+    this.discarded(run.bytes, start, length)
+    call.fail(refusal)
+    this.#calls.remove(linkId, call)
   }
 
   override connectionLost(): void {
@@ -87,28 +99,38 @@ export class ServiceMember<T, Reply> extends Member {
   }
 
   #handle(run: Run, start: number, length: number, linkId: number, call: Call): void {
-    const request = new Request<T>(run.bytes, start, length, run.topic, call.cancellation)
-    const wantsStream = (run.bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
+    const { bytes, topic } = run
+    const wantsStream = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
+    let request: Request<T> | undefined
     let result: unknown
     try {
+      const payload = isByRing(bytes, start)
+        ? this.context.incoming.take(bytes, start, topic, this.#settings.view)
+        : undefined
+      request = new Request<T>(bytes, start, length, topic, payload, call.cancellation)
       result = this.#handler(request)
     } catch (error) {
       call.fail(error)
-      this.#calls.remove(linkId, call)
+      this.#over(linkId, call, request)
       return
     }
     if (!wantsStream && !isThenable(result) && !isStream(result)) {
       call.reply(result)
-      this.#calls.remove(linkId, call)
+      this.#over(linkId, call, request)
       return
     }
     this.context.inbox.take(this)
     this.#busyHandlers += 1
-    void answer(call, result, wantsStream).then(() => this.#answered(linkId, call))
+    void answer(call, result, wantsStream).then(() => this.#answered(linkId, call, request))
   }
 
-  #answered(linkId: number, call: Call): void {
+  #over(linkId: number, call: Call, request: Request<T> | undefined): void {
+    request?.release()
     this.#calls.remove(linkId, call)
+  }
+
+  #answered(linkId: number, call: Call, request: Request<T>): void {
+    this.#over(linkId, call, request)
     this.#busyHandlers -= 1
     this.context.inbox.give(this)
     this.context.inbox.resume()

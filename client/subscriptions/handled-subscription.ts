@@ -1,6 +1,7 @@
 import { Message } from '../inbound/message.js'
 import type { Run } from '../inbound/run-queue.js'
 import type { MemberContext } from '../members/member.js'
+import type { RingPayload } from '../rings/ring-payload.js'
 import { isThenable } from '../thenable.js'
 import type { InboxBudget } from './inbox-budget.js'
 import { SubscriptionMember, type SubscriptionSettings } from './subscription-member.js'
@@ -29,22 +30,23 @@ export class HandledSubscription<T> extends SubscriptionMember {
     return this.#busyHandlers > 0
   }
 
-  protected override handle(run: Run, start: number, length: number): void {
-    const message = new Message<T>(run.bytes, start, length, run.topic)
+  protected override handle(run: Run, start: number, length: number, payload: RingPayload | undefined): void {
+    const message = new Message<T>(run.bytes, start, length, run.topic, payload)
     const epoch = run.epoch
     try {
       const result = this.#handler(message)
       if (isThenable(result)) {
-        this.#await(result, message.topic, length, epoch)
+        this.#await(result, message, length, epoch)
         return
       }
     } catch (error) {
       this.failed(message.topic, error)
     }
+    if (payload !== undefined) message.release()
     this.finish(length, epoch)
   }
 
-  #await(result: PromiseLike<unknown>, topic: string, length: number, epoch: number): void {
+  #await(result: PromiseLike<unknown>, message: Message<T>, length: number, epoch: number): void {
     const { inbox } = this.context
     inbox.take(this)
     this.#busyHandlers += 1
@@ -52,12 +54,13 @@ export class HandledSubscription<T> extends SubscriptionMember {
     const done = () => {
       this.#busyHandlers -= 1
       this.busyBytes -= length
+      message.release()
       this.finish(length, epoch)
       inbox.give(this)
       inbox.resume()
     }
     result.then(done, (error: unknown) => {
-      this.failed(topic, error)
+      this.failed(message.topic, error)
       done()
     })
   }

@@ -2,6 +2,7 @@ import { encodeBody, Kind, RingbusError } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
 import type { Run } from '../inbound/run-queue.js'
 import type { MemberContext } from '../members/member.js'
+import type { RingPayload } from '../rings/ring-payload.js'
 import type { InboxBudget } from './inbox-budget.js'
 import { SubscriptionMember, type SubscriptionSettings } from './subscription-member.js'
 
@@ -21,7 +22,7 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
   #started = false
   #waiting: Waiter<T>[] = []
   /** The messages that the loop has and has not come back from. */
-  #given: { readonly length: number; readonly epoch: number }[] = []
+  #given: { readonly message: Message<T>; readonly length: number; readonly epoch: number }[] = []
   #error: RingbusError | undefined
 
   constructor(context: MemberContext, budget: InboxBudget, id: number, settings: SubscriptionSettings) {
@@ -64,11 +65,11 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
     return this.#given.length > 0
   }
 
-  protected override handle(run: Run, start: number, length: number): void {
+  protected override handle(run: Run, start: number, length: number, payload: RingPayload | undefined): void {
     this.context.inbox.take(this)
-    this.#given.push({ length, epoch: run.epoch })
+    const message = new Message<T>(run.bytes, start, length, run.topic, payload)
+    this.#given.push({ message, length, epoch: run.epoch })
     this.busyBytes += length
-    const message = new Message<T>(run.bytes, start, length, run.topic)
     this.#waiting.shift()!.resolve({ done: false, value: message })
   }
 
@@ -101,7 +102,8 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
   }
 
   #finishGiven(): void {
-    for (const { length, epoch } of this.#given.splice(0)) {
+    for (const { message, length, epoch } of this.#given.splice(0)) {
+      message.release()
       this.busyBytes -= length
       this.finish(length, epoch)
       this.context.inbox.release()

@@ -1,6 +1,15 @@
-import { encodeBody, hasExpired, Kind, paddedLength, RingbusError, readU32 } from '../../protocol/index.js'
+import {
+  encodeBody,
+  hasExpired,
+  isByRing,
+  Kind,
+  paddedLength,
+  RingbusError,
+  readU32,
+} from '../../protocol/index.js'
 import type { Run } from '../inbound/run-queue.js'
 import { Member, type MemberContext } from '../members/member.js'
+import type { RingPayload } from '../rings/ring-payload.js'
 import { CreditWindow } from './credit-window.js'
 import type { InboxBudget } from './inbox-budget.js'
 
@@ -8,12 +17,15 @@ export interface SubscriptionSettings {
   readonly pattern: string
   readonly group: string | undefined
   readonly concurrency: number
+  /** Whether payloads by ring are read where they lie. */
+  readonly view: boolean
 }
 
 /** A subscription as the client keeps it. How a message is handled, its heirs say. */
 export abstract class SubscriptionMember extends Member {
   readonly frameKind = Kind.MESSAGE
   readonly group: string | undefined
+  readonly #view: boolean
   protected readonly credit: CreditWindow
   /** Frame bytes of the messages that are being handled. */
   protected busyBytes = 0
@@ -27,10 +39,12 @@ export abstract class SubscriptionMember extends Member {
   ) {
     super(context, id, settings.pattern, slots)
     this.group = settings.group
+    this.#view = settings.view
     this.credit = new CreditWindow(budget)
   }
 
-  protected abstract handle(run: Run, start: number, length: number): void
+  /** `payload` is undefined when it lies within the frame. */
+  protected abstract handle(run: Run, start: number, length: number, payload: RingPayload | undefined): void
 
   enrol(): void {
     const body = {
@@ -42,10 +56,12 @@ export abstract class SubscriptionMember extends Member {
   }
 
   override start(run: Run, start: number, length: number): void {
-    if (hasExpired(run.bytes, start)) {
+    if (isByRing(run.bytes, start)) {
+      this.#startByRing(run, start, length)
+    } else if (hasExpired(run.bytes, start)) {
       if (this.credit.expired(length, run.epoch === this.epoch)) this.reportCredit()
     } else {
-      this.handle(run, start, length)
+      this.handle(run, start, length, undefined)
     }
   }
 
@@ -65,7 +81,8 @@ export abstract class SubscriptionMember extends Member {
     )
   }
 
-  override discarded(length: number): void {
+  override discarded(bytes: Buffer, start: number, length: number): void {
+    super.discarded(bytes, start, length)
     if (this.credit.discarded(length)) this.reportCredit()
   }
 
@@ -91,6 +108,28 @@ export abstract class SubscriptionMember extends Member {
 
   protected override gone(): void {
     this.credit.close()
+  }
+
+  #startByRing(run: Run, start: number, length: number): void {
+    const { incoming } = this.context
+    if (run.epoch !== this.epoch) {
+      // Its memory went with the connection: the message is lost, as are those that were on their way.
+      if (this.credit.discarded(length)) this.reportCredit()
+    } else if (hasExpired(run.bytes, start)) {
+      incoming.drop(run.bytes, start)
+      if (this.credit.expired(length, true)) this.reportCredit()
+    } else {
+      let payload: RingPayload
+      try {
+        payload = incoming.take(run.bytes, start, run.topic, this.#view)
+      } catch (error) {
+        // There is no memory for the copy.
+        this.failed(run.topic, error)
+        this.finish(length, run.epoch)
+        return
+      }
+      this.handle(run, start, length, payload)
+    }
   }
 
   #heldBytes(): number {

@@ -1,0 +1,27 @@
+import { isByRing, readDescriptor } from '../../protocol/index.js'
+import { Message } from '../inbound/message.js'
+import { ownFrames } from '../inbound/read-memory.js'
+import type { Incoming } from '../rings/incoming.js'
+
+/** Makes messages of REPLY frames, for a request that wants views or copies. */
+export interface ReplyReader {
+  readonly incoming: Incoming
+  readonly view: boolean
+}
+
+/** A reply that may be kept: out of the memory that is read into, and with its payload out of the ring. */
+export function replyMessage(
+  { incoming, view }: ReplyReader,
+  topic: string,
+  bytes: Buffer,
+  start: number,
+  length: number,
+): Message {
+  const payload = isByRing(bytes, start) ? incoming.take(bytes, start, topic, view) : undefined
+  return new Message(ownFrames(bytes, start, start + length), 0, length, topic, payload)
+}
+
+/** What a part of a stream costs of its credit: its frame, and what that refers to in a ring. [REQUEST-5] */
+export function streamBytes(bytes: Buffer, start: number, length: number): number {
+  return isByRing(bytes, start) ? length + readDescriptor(bytes, start).length : length
+}

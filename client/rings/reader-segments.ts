@@ -1,0 +1,131 @@
+import { Kind, RingbusError, type RingDescriptor } from '../../protocol/index.js'
+import { debug } from '../debug.js'
+import { mappingError, type OfferedSegment } from './attach.js'
+import { ReaderSegment, type SegmentListener } from './reader-segment.js'
+import type { RingConnection } from './ring-connection.js'
+
+/** How often views that were forgotten are looked for, while any is open: that they are is no matter of haste. */
+const COLLECT_INTERVAL_MS = 250
+
+/**
+ * The segments of one connection that this client reads. While the program has views of them, the connection is
+ * held open even if the broker has ended its side: the end of ours would say that nobody reads them any more.
+ */
+export class ReaderSegments implements SegmentListener {
+  readonly #connection: RingConnection
+  readonly #report: (error: RingbusError) => void
+  readonly #segments = new Map<number, ReaderSegment>()
+  /** Those that are being fetched. */
+  readonly #offered = new Map<number, OfferedSegment>()
+  #openViews = 0
+  #collecting: NodeJS.Timeout | undefined
+
+  constructor(connection: RingConnection, report: (error: RingbusError) => void) {
+    this.#connection = connection
+    this.#report = report
+  }
+
+  /** SEGMENT, with this client as a reader. */
+  offered(segment: OfferedSegment): void {
+    this.#offered.set(segment.id, segment)
+    void this.#attach(segment)
+  }
+
+  /** DETACH. */
+  detach(id: number): void {
+    if (this.#offered.delete(id)) {
+      this.#connection.outbox.control(Kind.DETACHED, id, 0)
+      return
+    }
+    // One that is unknown was declined while the broker took its offer back.
+    this.#segments.get(id)?.leave()
+  }
+
+  /** The segment of a record. Throws SEGMENT_UNKNOWN, BAD_DESCRIPTOR. */
+  segmentOf(record: RingDescriptor): ReaderSegment {
+    const segment = this.#segments.get(record.segment)
+    if (segment === undefined) {
+      throw new RingbusError('SEGMENT_UNKNOWN', `Segment ${record.segment} is not mapped here`)
+    }
+    if (segment.holds(record)) return segment
+    throw new RingbusError(
+      'BAD_DESCRIPTOR',
+      `Segment ${record.segment} has no ${record.length} bytes at position ${record.position}`,
+    )
+  }
+
+  /** What waited is lost; what the program has as a view stays. */
+  connectionLost(): void {
+    this.#offered.clear()
+    for (const segment of this.#segments.values()) segment.orphan()
+  }
+
+  /** Takes every view from the program. One that is in other hands stays readable, and shows what comes later. */
+  detachViews(): void {
+    for (const segment of this.#segments.values()) segment.detachViews()
+  }
+
+  /** Ends the connection, whoever still looks. */
+  hangUp(): void {
+    this.#connection.link.destroy()
+  }
+
+  /** Whether the program has views of what was sent by this connection. */
+  get hasViews(): boolean {
+    return this.#openViews > 0
+  }
+
+  closed(segment: ReaderSegment): void {
+    this.#segments.delete(segment.id)
+  }
+
+  viewsChanged(by: 1 | -1): void {
+    this.#openViews += by
+    if (by === 1 && this.#openViews === 1) {
+      this.#connection.link.hold()
+      this.#collecting = setInterval(() => this.#collect(), COLLECT_INTERVAL_MS).unref()
+    } else if (this.#openViews === 0) {
+      clearInterval(this.#collecting)
+      this.#connection.link.letGo()
+    }
+  }
+
+  forgotten(topic: string): void {
+    this.#report(
+      new RingbusError(
+        'VIEW_FORGOTTEN',
+        `A view of a message on "${topic}" was collected, and had not been released`,
+        { details: { topic } },
+      ),
+    )
+  }
+
+  async #attach(offered: OfferedSegment): Promise<void> {
+    const connection = this.#connection
+    try {
+      const descriptor = await connection.fetch(offered)
+      if (!this.#isAwaited(offered)) {
+        connection.host.closeDescriptor(descriptor)
+        return
+      }
+      this.#segments.set(offered.id, new ReaderSegment(connection, offered, descriptor, this))
+      this.#offered.delete(offered.id)
+      connection.outbox.control(Kind.MAPPED, offered.id, 0)
+    } catch (cause) {
+      if (!this.#isAwaited(offered)) return
+      this.#offered.delete(offered.id)
+      const error = mappingError(offered, cause)
+      debug('payloads of segment %d come inline: %s', offered.id, error.message)
+      connection.decline(offered, error)
+    }
+  }
+
+  /** Whether the broker has not taken its offer back meanwhile. */
+  #isAwaited(offered: OfferedSegment): boolean {
+    return this.#connection.isCurrent && this.#offered.get(offered.id) === offered
+  }
+
+  #collect(): void {
+    for (const segment of this.#segments.values()) segment.collect()
+  }
+}
