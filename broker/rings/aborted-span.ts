@@ -3,6 +3,7 @@ import type { BookedSpan } from './record-book.js'
 
 /** A claim that its owner gave up: it only waits for its turn to retire. */
 export class AbortedSpan implements BookedSpan {
+  readonly restarted: boolean
   readonly start: number
   readonly end: number
   readonly acquired: number
@@ -10,7 +11,8 @@ export class AbortedSpan implements BookedSpan {
 
   constructor(span: RingSpan) {
     const granules = granulesOf(span.length)
-    this.start = span.position - span.padding
+    this.restarted = span.restarted
+    this.start = span.restarted ? span.position : span.position - span.padding
     this.end = span.position + granules
     this.acquired = span.restarted ? granules : granules + span.padding
   }

@@ -8,6 +8,8 @@ export interface AttachmentHolder {
   readonly clientId: number
   /** Lets a lane go on that waited for the segment, or for leases of its records. */
   unblock(lane: Lane): void
+  /** The attachment is over. */
+  forget(attachment: Attachment): void
   /** Tells the client that nothing refers to the segment any more. */
   tellDetached(segment: Segment): void
 }
@@ -22,11 +24,12 @@ interface Lease {
  * One client's share in a segment that it reads, and the leases that it holds there.
  *
  *   offered ──(mapped)──> mapped ──(segment closed)──> detaching ──(unmapped)──> gone
- *   offered ──(declined, too late)──> declined ──(mapped after all)──> mapped
+ *   offered ──(it takes too long)──> late ──(mapped after all)──> mapped
+ *   offered, late ──(the client cannot)──> declined ──(segment closed)──> gone
  */
 export class Attachment implements SegmentReader {
   readonly segment: Segment
-  state: 'offered' | 'mapped' | 'declined' | 'detaching' = 'offered'
+  state: 'offered' | 'late' | 'mapped' | 'declined' | 'detaching' = 'offered'
   /** Payload bytes of the leases. */
   leasedBytes = 0
   readonly #holder: AttachmentHolder
@@ -101,6 +104,8 @@ export class Attachment implements SegmentReader {
   }
 
   detach(): void {
+    // Who has declined has nothing to unmap, and knows nothing of the segment any more.
+    if (this.state === 'declined') return this.#holder.forget(this)
     this.state = 'detaching'
     this.#holder.tellDetached(this.segment)
     this.wake()

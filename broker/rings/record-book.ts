@@ -2,6 +2,8 @@ import { granulesOf, type RingSpan } from '../../protocol/index.js'
 
 /** What the book keeps of a span that was committed or aborted. */
 export interface BookedSpan {
+  /** The ring was empty, and begins anew with this span. */
+  readonly restarted: boolean
   readonly start: number
   readonly end: number
   readonly acquired: number
@@ -71,6 +73,8 @@ export class RecordBook<Span extends BookedSpan> {
 
   /** Books a span in which `fault` finds none. */
   add(span: Span): void {
+    // What a restart skips was never taken, and is of no concern from now on.
+    if (span.restarted) this.#tail = span.start
     const index = this.#indexAfter(span.start)
     if (index === this.#spans.length) this.#spans.push(span)
     else this.#spans.splice(index, 0, span)

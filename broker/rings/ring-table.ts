@@ -129,7 +129,9 @@ export class RingTable implements SegmentKeeper {
     if (own === undefined && attachment === undefined) throw unknownSegment(id)
     this.#log.info({ client: client.client.id, segment: id, reason }, 'a client could not map a segment')
     if (own?.state === 'offered') return this.#release(client, own)
-    if (attachment === undefined || attachment.state === 'detaching') return
+    if (attachment === undefined) return
+    // The offer may have been taken back meanwhile.
+    if (attachment.state === 'detaching') return this.#forget(client, attachment)
     attachment.state = 'declined'
     attachment.wake()
   }
@@ -170,9 +172,7 @@ export class RingTable implements SegmentKeeper {
   detached(client: ClientRings, id: number): void {
     const attachment = client.attachments.get(id)
     if (attachment?.state !== 'detaching') throw unknownSegment(id)
-    client.attachments.delete(id)
-    attachment.end()
-    this.#free(attachment.segment)
+    this.#forget(client, attachment)
   }
 
   /**
@@ -195,7 +195,7 @@ export class RingTable implements SegmentKeeper {
     const own = this.#ownedBy(client, id)
     if (own?.state === 'offered') return { segment: own, writable: true }
     const attachment = client.attachments.get(id)
-    if (attachment?.state === 'offered' || attachment?.state === 'declined') {
+    if (attachment?.state === 'offered' || attachment?.state === 'late') {
       return { segment: attachment.segment, writable: false }
     }
     throw new RingbusError('ATTACH_REFUSED', `Segment ${id} is not offered to this client`)
@@ -227,7 +227,7 @@ export class RingTable implements SegmentKeeper {
     const attachment = reader.attach(segment)
     const timer = setTimeout(() => {
       if (attachment.state !== 'offered') return
-      attachment.state = 'declined'
+      attachment.state = 'late'
       attachment.wake()
       this.flush()
     }, this.limits.attachTimeoutMs)
@@ -311,6 +311,11 @@ export class RingTable implements SegmentKeeper {
     owner.owned.delete(segment)
     segment.ownerGone()
     this.#free(segment)
+  }
+
+  #forget(client: ClientRings, attachment: Attachment): void {
+    client.forget(attachment)
+    this.#free(attachment.segment)
   }
 
   /** Forgets a segment that is closed, once no client has it mapped. */
