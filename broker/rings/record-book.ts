@@ -3,6 +3,8 @@ import { granulesOf, type RingSpan } from '../../protocol/index.js'
 /** What the book keeps of a span that was committed or aborted. */
 export interface BookedSpan {
   readonly start: number
+  /** Where its memory begins: behind the padding. */
+  readonly position: number
   readonly end: number
   readonly acquired: number
   readonly isFinished: boolean
@@ -64,8 +66,8 @@ export class RecordBook<Span extends BookedSpan> {
     if (end > this.#limit(start, restarted)) return 'it lies beyond what is free'
     if (this.#overlaps(start, end)) return 'it overlaps another record'
     // Only a ring that restarted reaches so far that this can be; unless it did, the same memory is claimed twice.
-    if (this.#overlaps(position - this.capacity, end - this.capacity)) return 'its memory is in use'
-    if (this.#overlaps(position + this.capacity, end + this.capacity)) return 'its memory is in use'
+    if (this.#isInUse(position - this.capacity, end - this.capacity)) return 'its memory is in use'
+    if (this.#isInUse(position + this.capacity, end + this.capacity)) return 'its memory is in use'
     return undefined
   }
 
@@ -88,11 +90,15 @@ export class RecordBook<Span extends BookedSpan> {
     return freed
   }
 
-  /** How far a span may reach. A restart, and so maybe an open claim at the tail, leaves the segment's rest out. */
+  /**
+   * How far a span may reach. A restart leaves the segment's rest out, for as long as it is at the tail, and what is
+   * at the tail may be one if it is an open claim.
+   */
   #limit(start: number, restarted: boolean): number {
-    const isOpenAtTail = start !== this.#tail && this.oldest === undefined
-    const base = restarted || isOpenAtTail ? roundUp(this.#tail, this.capacity) : this.#tail
-    return base + this.capacity
+    const { oldest } = this
+    const mayBeRestart =
+      oldest === undefined ? restarted || start !== this.#tail : oldest.acquired < oldest.end - oldest.start
+    return (mayBeRestart ? roundUp(this.#tail, this.capacity) : this.#tail) + this.capacity
   }
 
   #overlaps(start: number, end: number): boolean {
@@ -100,6 +106,15 @@ export class RecordBook<Span extends BookedSpan> {
     const before = index > this.#first ? this.#spans[index - 1] : undefined
     const after = this.#spans[index]
     return (before !== undefined && before.end > start) || (after !== undefined && after.start < end)
+  }
+
+  /** Whether there is a record at these positions: the padding before it is nobody's. */
+  #isInUse(start: number, end: number): boolean {
+    const index = this.#indexAfter(start)
+    const before = index > this.#first ? this.#spans[index - 1] : undefined
+    const after = this.#spans[index]
+    const isBefore = before !== undefined && before.end > start && before.position < end
+    return isBefore || (after !== undefined && after.position < end)
   }
 
   /** The index of the first span that starts behind a position. */
