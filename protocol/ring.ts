@@ -1,4 +1,4 @@
-import { Flag, GRANULE_BYTES } from './constants.js'
+import { Flag, GRANULE_BYTES, RING_DESCRIPTOR_BYTES } from './constants.js'
 import { frameLayout, Offset, readU32, readU64, writeU32, writeU64 } from './frame.js'
 
 /** A span of a ring: what a claim has set aside, and a frame with RING or an ABORT declares. [RING-1] */
@@ -31,6 +31,11 @@ export function isByRing(bytes: Uint8Array, start: number): boolean {
 /** Bytes of the payload of a sound message frame that lies in a ring; 0 when it does not. */
 export function ringPayloadBytes(bytes: Uint8Array, start: number): number {
   return isByRing(bytes, start) ? readU64(bytes, descriptorOffset(bytes, start) + 16) : 0
+}
+
+/** Bytes of a sound message frame if its payload were inline: what a part of a stream costs of its credit. [REQUEST-5] */
+export function inlineLength(bytes: Uint8Array, start: number, length: number): number {
+  return isByRing(bytes, start) ? length - RING_DESCRIPTOR_BYTES + ringPayloadBytes(bytes, start) : length
 }
 
 /** Writes a descriptor into `RING_DESCRIPTOR_BYTES` bytes from `offset`. */

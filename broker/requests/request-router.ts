@@ -4,6 +4,7 @@ import {
   encodeBody,
   Flag,
   HEADER_BYTES,
+  inlineLength,
   isByRing,
   Kind,
   Offset,
@@ -130,7 +131,7 @@ export class RequestRouter {
     if (isPart) {
       if (!link.streams) return 'BAD_FRAME'
       if (link.streamCredit <= 0) return 'CREDIT_EXCEEDED'
-      link.streamCredit -= length + ringPayloadBytes(bytes, start)
+      link.streamCredit -= inlineLength(bytes, start, length)
     }
     if (link.state === 'given') this.#passOn(link, bytes, start, length)
     if (!isPart) this.#finish(link)

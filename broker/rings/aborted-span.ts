@@ -5,6 +5,7 @@ import type { BookedSpan } from './record-book.js'
 export class AbortedSpan implements BookedSpan {
   readonly restarted: boolean
   readonly start: number
+  readonly position: number
   readonly end: number
   readonly acquired: number
   readonly isFinished = true
@@ -13,6 +14,7 @@ export class AbortedSpan implements BookedSpan {
     const granules = granulesOf(span.length)
     this.restarted = span.restarted
     this.start = span.restarted ? span.position : span.position - span.padding
+    this.position = span.position
     this.end = span.position + granules
     this.acquired = span.restarted ? granules : granules + span.padding
   }

@@ -5,6 +5,8 @@ export interface BookedSpan {
   /** The ring was empty, and begins anew with this span. */
   readonly restarted: boolean
   readonly start: number
+  /** Where its memory begins: behind the padding. */
+  readonly position: number
   readonly end: number
   readonly acquired: number
   readonly isFinished: boolean
@@ -66,8 +68,8 @@ export class RecordBook<Span extends BookedSpan> {
     if (end > this.#limit(start, restarted)) return 'it lies beyond what is free'
     if (this.#overlaps(start, end)) return 'it overlaps another record'
     // Only a ring that restarted reaches so far that this can be; unless it did, the same memory is claimed twice.
-    if (this.#overlaps(position - this.capacity, end - this.capacity)) return 'its memory is in use'
-    if (this.#overlaps(position + this.capacity, end + this.capacity)) return 'its memory is in use'
+    if (this.#isInUse(position - this.capacity, end - this.capacity)) return 'its memory is in use'
+    if (this.#isInUse(position + this.capacity, end + this.capacity)) return 'its memory is in use'
     return undefined
   }
 
@@ -104,6 +106,15 @@ export class RecordBook<Span extends BookedSpan> {
     const before = index > this.#first ? this.#spans[index - 1] : undefined
     const after = this.#spans[index]
     return (before !== undefined && before.end > start) || (after !== undefined && after.start < end)
+  }
+
+  /** Whether there is a record at these positions: the padding before it is nobody's. */
+  #isInUse(start: number, end: number): boolean {
+    const index = this.#indexAfter(start)
+    const before = index > this.#first ? this.#spans[index - 1] : undefined
+    const after = this.#spans[index]
+    const isBefore = before !== undefined && before.end > start && before.position < end
+    return isBefore || (after !== undefined && after.position < end)
   }
 
   /** The index of the first span that starts behind a position. */

@@ -9,6 +9,7 @@ import {
   GRANULE_BYTES,
   granulesOf,
   HEADER_BYTES,
+  inlineLength,
   isByRing,
   Kind,
   MAGIC,
@@ -95,6 +96,20 @@ test('[RING-1] the descriptors of the vectors are read and written', (t) => {
     writeDescriptor(written, 0, descriptor)
     t.deepEqual(written, bytes.subarray(HEADER_BYTES, HEADER_BYTES + RING_DESCRIPTOR_BYTES))
   }
+})
+
+test('[REQUEST-5] a frame by ring counts as much as the same message inline', (t) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 5000 }), options, fc.nat(20), (byteLength, head, margin) => {
+      const inline = messageFrame({ kind: Kind.REPLY, flags: Flag.STREAM, ...head }, Buffer.alloc(byteLength))
+      t.is(inlineLength(inline, 0, inline.readUInt32LE(0)), inline.readUInt32LE(0))
+      const descriptor = { segment: 1, position: 5, length: byteLength, padding: 0, restarted: false }
+      const flags = Flag.RING | Flag.STREAM
+      const byRing = framed(descriptor, { kind: Kind.REPLY, flags, ...head }, margin)
+      t.is(inlineLength(byRing, margin, byRing.readUInt32LE(margin)), inline.readUInt32LE(0))
+    }),
+    { seed: SEED, numRuns: RUNS },
+  )
 })
 
 test('[RING-1] only the flag says that a payload lies in a ring', (t) => {
