@@ -241,7 +241,7 @@ test('without the addon nobody can be held to rules: such a broker does not star
   const env = { RINGBUS_NO_ADDON: '1' }
   writeFileSync(configPath, JSON.stringify({ permissions: [] }))
   await t.throwsAsync(startBrokerProcess(t, path, { configPath, env }), {
-    message: /`permissions` need the native addon[^]*CONFIG_INVALID/,
+    message: /`permissions` need the native addon[\s\S]*CONFIG_INVALID/,
   })
   // Nor does one that runs without rules take any.
   writeFileSync(configPath, '{}')

@@ -1,6 +1,7 @@
-import { writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'ava'
+import { testAsRoot, User } from '../broker/users.js'
 import { Host, hostWithBroker } from './fixtures.js'
 
 test('broker prints one line once it takes clients, and stops in order', async (t) => {
@@ -46,4 +47,41 @@ test('a configuration that is wrong is refused with every key', async (t) => {
   t.is(exitCode, 2)
   t.regex(stderr, /^CONFIG_INVALID: .*nonsense/)
   t.regex(stderr, /clientsMax/)
+})
+
+test('--group opens the socket to a group, before the configuration file', async (t) => {
+  const host = new Host(t)
+  const config = join(host.directory, 'broker.json')
+  writeFileSync(config, JSON.stringify({ group: 2 ** 31 }))
+  const group = process.getgid!()
+  const path = join(host.directory, 'own', 'broker.sock')
+  await host.startBroker('--path', path, '--config', config, '--group', String(group))
+  t.is(statSync(path).gid, group)
+  t.is(statSync(path).mode & 0o777, 0o660)
+  t.is((await host.run(['broker', '--group', 'staff'])).exitCode, 2)
+})
+
+test('permissions come from the configuration file; a command that may not do something says so', async (t) => {
+  const host = new Host(t)
+  const config = join(host.directory, 'broker.json')
+  const rule = { user: process.getuid!(), publish: ['ok'], request: ['ok'] }
+  writeFileSync(config, JSON.stringify({ permissions: [rule] }))
+  await host.startBroker('--config', config)
+  t.is((await host.run(['pub', 'ok', 'x'])).exitCode, 0)
+  for (const command of [['pub', 'no', 'x'], ['sub', 'ok'], ['request', 'no'], ['status']]) {
+    const { exitCode, stderr } = await host.run(command)
+    t.is(exitCode, 1, command.join(' '))
+    t.regex(stderr, /^PERMISSION_DENIED: .*permissions\[0\]/, command.join(' '))
+  }
+})
+
+testAsRoot('--broker-uid trusts the broker of that user', async (t) => {
+  const host = new Host(t)
+  chmodSync(host.directory, 0o755)
+  chownSync(host.directory, 4709, 4709)
+  const broker = await User.start(t, 4709)
+  await broker.may({ do: 'start', options: { path: host.path } })
+  t.regex((await host.run(['pub', 'a', 'x'])).stderr, /^SOCKET_UNSAFE: .*brokerUid/)
+  t.is((await host.run(['pub', 'a', 'x', '--broker-uid', '4709'])).exitCode, 0)
+  t.is((await host.run(['doctor', '--broker-uid', '4709'])).exitCode, 0)
 })

@@ -210,13 +210,15 @@ test('[TOPIC-5] one pattern covers another exactly if it matches every topic tha
   // `c` stands for the tokens that no pattern names, and a fifth token for all that follow.
   const topics = rows(['a', 'b', 'c', '$'], 5)
   const matched = patterns.map((pattern) => bits(topics.map((topic) => patternMatches(pattern, topic))))
+  const wrong: string[] = []
   let covered = 0
   for (const [wideIndex, wide] of patterns.entries()) {
     for (const [narrowIndex, narrow] of patterns.entries()) {
       const expected = (matched[narrowIndex]! & ~matched[wideIndex]!) === 0n
-      if (patternCovers(wide, narrow) !== expected) t.fail(`${wide} and ${narrow}: expected ${expected}`)
+      if (patternCovers(wide, narrow) !== expected) wrong.push(`${wide} and ${narrow}: expected ${expected}`)
       if (expected) covered += 1
     }
   }
+  t.deepEqual(wrong.slice(0, 10), [])
   t.true(covered > patterns.length && covered < patterns.length ** 2)
 })
