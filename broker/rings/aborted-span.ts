@@ -4,6 +4,7 @@ import type { BookedSpan } from './record-book.js'
 /** A claim that its owner gave up: it only waits for its turn to retire. */
 export class AbortedSpan implements BookedSpan {
   readonly start: number
+  readonly position: number
   readonly end: number
   readonly acquired: number
   readonly isFinished = true
@@ -11,6 +12,7 @@ export class AbortedSpan implements BookedSpan {
   constructor(span: RingSpan) {
     const granules = granulesOf(span.length)
     this.start = span.position - span.padding
+    this.position = span.position
     this.end = span.position + granules
     this.acquired = span.restarted ? granules : granules + span.padding
   }

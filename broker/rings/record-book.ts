@@ -2,7 +2,10 @@ import { granulesOf, type RingSpan } from '../../protocol/index.js'
 
 /** What the book keeps of a span that was committed or aborted. */
 export interface BookedSpan {
+  /** Where its padding begins. */
   readonly start: number
+  /** Where its record begins. */
+  readonly position: number
   readonly end: number
   readonly acquired: number
   readonly isFinished: boolean
@@ -64,8 +67,8 @@ export class RecordBook<Span extends BookedSpan> {
     if (end > this.#limit(start, restarted)) return 'it lies beyond what is free'
     if (this.#overlaps(start, end)) return 'it overlaps another record'
     // Only a ring that restarted reaches so far that this can be; unless it did, the same memory is claimed twice.
-    if (this.#overlaps(position - this.capacity, end - this.capacity)) return 'its memory is in use'
-    if (this.#overlaps(position + this.capacity, end + this.capacity)) return 'its memory is in use'
+    if (this.#meetsRecord(position - this.capacity, end - this.capacity)) return 'its memory is in use'
+    if (this.#meetsRecord(position + this.capacity, end + this.capacity)) return 'its memory is in use'
     return undefined
   }
 
@@ -90,9 +93,10 @@ export class RecordBook<Span extends BookedSpan> {
 
   /** How far a span may reach. A restart, and so maybe an open claim at the tail, leaves the segment's rest out. */
   #limit(start: number, restarted: boolean): number {
-    const isOpenAtTail = start !== this.#tail && this.oldest === undefined
-    const base = restarted || isOpenAtTail ? roundUp(this.#tail, this.capacity) : this.#tail
-    return base + this.capacity
+    const first = this.oldest
+    const skipsRest =
+      start === this.#tail ? restarted : first === undefined || first.acquired < first.end - first.start
+    return (skipsRest ? roundUp(this.#tail, this.capacity) : this.#tail) + this.capacity
   }
 
   #overlaps(start: number, end: number): boolean {
@@ -100,6 +104,17 @@ export class RecordBook<Span extends BookedSpan> {
     const before = index > this.#first ? this.#spans[index - 1] : undefined
     const after = this.#spans[index]
     return (before !== undefined && before.end > start) || (after !== undefined && after.start < end)
+  }
+
+  /** Whether a record lies there: what a restart skipped is free. */
+  #meetsRecord(start: number, end: number): boolean {
+    const index = this.#indexAfter(start)
+    const before = index > this.#first ? this.#spans[index - 1] : undefined
+    const after = this.#spans[index]
+    return (
+      (before !== undefined && before.position < end && before.end > start) ||
+      (after !== undefined && after.position < end)
+    )
   }
 
   /** The index of the first span that starts behind a position. */
