@@ -1,13 +1,14 @@
 import test from 'ava'
 import fc from 'fast-check'
-import { type BookedSpan, RecordBook } from '../../broker/rings/record-book.js'
-import { GRANULE_BYTES, type RingSpan } from '../../protocol/index.js'
+import { type BookedSpan, RecordBook } from '../../../broker/rings/record-book.js'
+import { GRANULE_BYTES, type RingSpan } from '../../../protocol/index.js'
 
 const SEED = 20_261_122
 const RUNS = 3000
 
 /** A span in the book, which the test finishes. */
 class Booked implements BookedSpan {
+  readonly restarted: boolean
   readonly start: number
   readonly position: number
   readonly end: number
@@ -16,7 +17,8 @@ class Booked implements BookedSpan {
 
   constructor({ position, length, padding, restarted }: RingSpan) {
     const granules = length / GRANULE_BYTES
-    this.start = position - padding
+    this.restarted = restarted
+    this.start = restarted ? position : position - padding
     this.position = position
     this.end = position + granules
     this.acquired = restarted ? granules : granules + padding
