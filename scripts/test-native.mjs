@@ -1,5 +1,6 @@
-// Compiles the C core with its test under the address and undefined-behaviour sanitizers, and runs it.
-// Ends with the first failing status: the compiler's or the test's.
+// Compiles the C core with its tests under the sanitizers, and runs them: the address and undefined-behaviour
+// sanitizers for all, the thread sanitizer for what threads share. Arguments name the tests to run, without
+// their `_test.c`. Ends with the first failing status: the compiler's or a test's.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,30 +9,61 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const core = join(root, 'shmring/core')
-const flags = ['-std=c11', '-g', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror']
-const sanitizers = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer']
+const include = `-I${join(root, 'shmring/include')}`
+const flags = ['-std=c11', '-g', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror', '-fno-omit-frame-pointer']
 
-function run(command, args) {
-  const { status, error } = spawnSync(command, args, { stdio: 'inherit' })
+const builds = [
+  {
+    name: 'address',
+    sanitizers: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
+    tests: ['host', 'ring', 'ring_threads', 'segment', 'hardening', 'attach', 'headroom'],
+  },
+  { name: 'thread', sanitizers: ['-fsanitize=thread'], tests: ['ring_threads', 'segment'] },
+]
+
+function run(command, args, cwd) {
+  const { status, signal, error } = spawnSync(command, args, { stdio: 'inherit', cwd })
   if (error) throw error
+  if (signal) console.error(`${command} was ended by ${signal}`)
   return status ?? 1
 }
 
-function compile(program) {
+/** The core's objects, in a folder of their own. */
+function compileCore({ sanitizers }, folder) {
   const sources = readdirSync(core)
     .filter((name) => name.endsWith('.c'))
     .map((name) => join(core, name))
-  const test = join(root, 'test/native/host_test.c')
-  const include = `-I${join(root, 'shmring/include')}`
-  return run('cc', [...flags, ...sanitizers, include, ...sources, test, '-o', program])
+  return run('cc', [...flags, ...sanitizers, include, '-c', ...sources], folder)
+}
+
+function compileAndRun({ name, sanitizers }, test, folder) {
+  const program = join(folder, `${test}_test`)
+  const objects = readdirSync(folder).filter((file) => file.endsWith('.o'))
+  const source = join(root, `test/native/${test}_test.c`)
+  const compiled = run('cc', [...flags, ...sanitizers, include, source, ...objects, '-o', program], folder)
+  if (compiled !== 0) return compiled
+  const files = join(folder, `${test}_files`)
+  mkdirSync(files)
+  const status = run(program, [files], folder)
+  if (status !== 0) console.error(`${test}_test failed under the ${name} sanitizer`)
+  return status
+}
+
+function runBuild(build, chosen, temporary) {
+  const tests = build.tests.filter((test) => chosen.length === 0 || chosen.includes(test))
+  if (tests.length === 0) return 0
+  const folder = join(temporary, build.name)
+  mkdirSync(folder)
+  let status = compileCore(build, folder)
+  for (const test of tests) status ||= compileAndRun(build, test, folder)
+  return status
 }
 
 const temporary = mkdtempSync(join(tmpdir(), 'ringbus-native-'))
 try {
-  const program = join(temporary, 'host_test')
-  const files = join(temporary, 'files')
-  mkdirSync(files)
-  process.exitCode = compile(program) || run(program, [files])
+  let status = 0
+  for (const build of builds) status ||= runBuild(build, process.argv.slice(2), temporary)
+  process.exitCode = status
 } finally {
   rmSync(temporary, { recursive: true })
 }
