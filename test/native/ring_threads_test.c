@@ -21,7 +21,7 @@
 enum {
   WATCHDOG_S = 100, /* a stuck test ends, before the one who started it loses patience */
   CAPACITY_MAX = 16,
-  RECORDS = 100000,
+  RECORDS = 50000,
   LITMUS_ROUNDS = 100000,
   SPINS_MAX = 5000,
 };
