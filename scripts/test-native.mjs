@@ -13,13 +13,21 @@ const core = join(root, 'shmring/core')
 const include = `-I${join(root, 'shmring/include')}`
 const flags = ['-std=c11', '-g', '-O1', '-pthread', '-Wall', '-Wextra', '-Werror', '-fno-omit-frame-pointer']
 
+/** Elsewhere there are no segments, and no semaphores for the threads to wait by. */
+const isLinux = process.platform === 'linux'
+
 const builds = [
   {
     name: 'address',
     sanitizers: ['-fsanitize=address,undefined', '-fno-sanitize-recover=all'],
-    tests: ['host', 'ring', 'ring_threads', 'segment', 'hardening', 'attach', 'headroom'],
+    tests: [
+      'host',
+      'ring',
+      'headroom',
+      ...(isLinux ? ['ring_threads', 'segment', 'hardening', 'attach'] : []),
+    ],
   },
-  { name: 'thread', sanitizers: ['-fsanitize=thread'], tests: ['ring_threads', 'segment'] },
+  { name: 'thread', sanitizers: ['-fsanitize=thread'], tests: isLinux ? ['ring_threads', 'segment'] : [] },
 ]
 
 /** A forked child has none of its parent's threads, which the thread sanitizer takes for a leak. */
