@@ -19,6 +19,9 @@
 
 #define DATA_BYTES (4u << 20)
 
+/* A child that is stuck ends. */
+enum { WATCHDOG_S = 60 };
+
 static const char *failed_call;
 
 static struct ringbus_segment create(uint64_t data_bytes) {
@@ -251,7 +254,10 @@ static int count_maps(void) {
 static int in_child(int (*look)(void)) {
   pid_t child = fork();
   EXPECT(child >= 0);
-  if (child == 0) _exit(look());
+  if (child == 0) {
+    alarm(WATCHDOG_S);
+    _exit(look());
+  }
   int status;
   EXPECT(waitpid(child, &status, 0) == child && WIFEXITED(status));
   return WEXITSTATUS(status);
@@ -296,7 +302,7 @@ static void test_a_forked_child_may_have_its_own(void) {
   ringbus_segment_close(&all.segment);
 }
 
-enum { THREADS = 4, SEGMENTS_PER_THREAD = 200 };
+enum { THREADS = 4, SEGMENTS_PER_THREAD = 500, FORKS = 50 };
 
 /* The list of descriptors is what segments of different threads share. */
 static void *create_and_close(void *unused) {
@@ -313,13 +319,18 @@ static void *create_and_close(void *unused) {
   return NULL;
 }
 
-static int nothing(void) { return 0; }
+/* The child has a copy of the list as it was at some moment, of which the other threads have no part. */
+static int have_one(void) {
+  EXPECT(ringbus_segment_create(&all.segment, 65536, &failed_call) == 0);
+  ringbus_segment_close(&all.segment);
+  return 0;
+}
 
 static void test_threads_and_forks(void) {
   pthread_t threads[THREADS];
   for (int index = 0; index < THREADS; index++)
     EXPECT(pthread_create(&threads[index], NULL, create_and_close, NULL) == 0);
-  for (int index = 0; index < 20; index++) EXPECT(in_child(nothing) == 0);
+  for (int index = 0; index < FORKS; index++) EXPECT(in_child(have_one) == 0);
   for (int index = 0; index < THREADS; index++) EXPECT(pthread_join(threads[index], NULL) == 0);
 }
 
