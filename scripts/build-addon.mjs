@@ -1,22 +1,39 @@
 // Builds the native addon into shmring/build/Release/ringbus.node with node-gyp, unless the one that is
 // there was made from the same sources for the same Node. ringbus works without the addon, so a missing
 // tool is a warning and ends with 0; sources that do not compile are an error.
+//
+// `--kill-points` builds shmring/build-kill/Release/ringbus.node instead, for tests: the same with places at which
+// it kills its process (include/ringbus_kill_point.h). RINGBUS_ADDON=<path> makes ringbus load it.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const folder = join(root, 'shmring')
-const addonPath = join(folder, 'build/Release/ringbus.node')
-const stampPath = join(folder, 'build/ringbus.stamp')
+const hasKillPoints = process.argv.includes('--kill-points')
+const target = join(folder, hasKillPoints ? 'build-kill' : 'build')
+const addonPath = join(target, 'Release/ringbus.node')
+const stampPath = join(target, 'ringbus.stamp')
+const sourceFolders = ['include', 'core', 'binding']
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
 
 /** Contents rather than times: a checkout or an unpacked archive may date its files as it likes. */
 function stampOfSources() {
-  const sources = ['include', 'core', 'binding'].flatMap((name) =>
+  const sources = sourceFolders.flatMap((name) =>
     readdirSync(join(folder, name)).map((file) => join(name, file)),
   )
   const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`)
@@ -67,10 +84,10 @@ function environment(prefix) {
   return { ...Object.fromEntries(inherited), PATH: path, PYTHONDONTWRITEBYTECODE: '1' }
 }
 
-function runNodeGyp(args, prefix) {
+function runNodeGyp(args, prefix, cwd = folder) {
   const nodedir = prefix ? [`--nodedir=${prefix}`] : []
   const { status, error } = spawnSync(process.execPath, [nodeGyp, ...args, '--loglevel=warn', ...nodedir], {
-    cwd: folder,
+    cwd,
     env: environment(prefix),
     stdio: 'inherit',
   })
@@ -83,6 +100,24 @@ function obtainHeaders(prefix) {
   return (
     Boolean(prefix) || Object.keys(process.env).some(isNodedirSetting) || runNodeGyp(['install', '--ensure'])
   )
+}
+
+/**
+ * node-gyp has one place for what it builds, below the working directory; so it gets a directory of its own.
+ * Several test processes may build at once: each in its own, and the last one's addon stays.
+ */
+function buildWithKillPoints(prefix) {
+  mkdirSync(dirname(addonPath), { recursive: true })
+  const scratch = mkdtempSync(join(target, 'scratch-'))
+  try {
+    copyFileSync(join(folder, 'binding.gyp'), join(scratch, 'binding.gyp'))
+    for (const name of sourceFolders) symlinkSync(join(folder, name), join(scratch, name))
+    if (!runNodeGyp(['rebuild', '--ringbus_kill_points=true'], prefix, scratch)) return false
+    renameSync(join(scratch, 'build/Release/ringbus.node'), addonPath)
+    return true
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
 }
 
 /** An addon from older sources may lack what the TypeScript beside it calls: better none than that one. */
@@ -114,7 +149,8 @@ function build() {
     goOnWithout(`the headers of Node ${process.version} could not be downloaded`, headersRemedy)
     return true
   }
-  if (!runNodeGyp(['rebuild'], prefix)) return false
+  const isBuilt = hasKillPoints ? buildWithKillPoints(prefix) : runNodeGyp(['rebuild'], prefix)
+  if (!isBuilt) return false
   writeFileSync(stampPath, stamp)
   return true
 }

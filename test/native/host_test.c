@@ -20,17 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "expect.h"
+
 #ifdef __linux__
 #include <sys/prctl.h>
 #endif
-
-#define EXPECT(condition)                                                               \
-  do {                                                                                  \
-    if (!(condition)) {                                                                 \
-      fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition);          \
-      exit(1);                                                                          \
-    }                                                                                   \
-  } while (0)
 
 static const char *directory;
 static const char *failed_call;

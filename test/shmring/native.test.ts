@@ -90,6 +90,14 @@ test('RINGBUS_NO_ADDON=1 keeps the addon from being loaded', (t) => {
   t.like(loadIn(root, { RINGBUS_NO_ADDON: '1' }), { from: undefined, reason: 'disabled' })
 })
 
+test('RINGBUS_ADDON names the only one that is tried', (t) => {
+  const root = emptyPackage(t)
+  place(root, local)
+  place(root, 'elsewhere/ringbus.node')
+  t.deepEqual(loadIn(root, { RINGBUS_ADDON: 'elsewhere/ringbus.node' }), { from: 'elsewhere/ringbus.node' })
+  t.like(loadIn(root, { RINGBUS_ADDON: join(root, 'nowhere.node') }), { from: undefined, reason: 'missing' })
+})
+
 test('a missing addon is told with the path where it should be', (t) => {
   const root = emptyPackage(t)
   const { reason, message } = loadIn(root)
@@ -106,8 +114,10 @@ test('a broken addon is told with the loader’s own error', (t) => {
   t.is(cause, 'ERR_DLOPEN_FAILED')
 })
 
-test('the C core passes its tests under the sanitizers', (t) => {
-  const script = join(projectRoot, 'scripts/test-native.mjs')
-  const { status, stderr } = spawnSync(process.execPath, [script], { encoding: 'utf8' })
-  t.is(status, 0, stderr)
-})
+for (const sanitizer of ['address', 'thread']) {
+  test(`the C core passes its tests under the ${sanitizer} sanitizer`, (t) => {
+    const script = join(projectRoot, 'scripts/test-native.mjs')
+    const { status, stderr } = spawnSync(process.execPath, [script, sanitizer], { encoding: 'utf8' })
+    t.is(status, 0, stderr)
+  })
+}
