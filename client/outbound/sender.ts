@@ -8,6 +8,7 @@ import {
   payloadHeaders,
   RingbusError,
 } from '../../protocol/index.js'
+import { killPoint } from '../../shmring/index.js'
 import type { LoanPublishOptions, PublishOptions } from '../options.js'
 import type { LoanContent } from '../rings/loan.js'
 import { descriptorBytes } from '../rings/loan-memory.js'
@@ -96,10 +97,18 @@ export class Sender {
     let length = 0
     loan.memory.commit((payload, flags) => {
       head.flags = flags
+      killPoint?.('publisher:after-commit')
       length = this.#outbox.message(head, payload)
+      this.#passKillPoint()
     })
     this.ringIsShort = head.flags === Flag.RING && !this.#ring.hasRoomFor(loan.byteLength)
     return length
+  }
+
+  #passKillPoint(): void {
+    if (killPoint === undefined) return
+    this.#outbox.flush()
+    killPoint('publisher:after-frame')
   }
 
   #encode(data: unknown, options: PublishOptions): Uint8Array | string {
@@ -144,7 +153,9 @@ export class Sender {
       return 0
     }
     head.flags |= Flag.RING
+    killPoint?.('publisher:after-commit')
     const length = this.#outbox.message(head, descriptorBytes(claim.span))
+    this.#passKillPoint()
     this.#ring.settled(claim.segment)
     if (head.kind === Kind.MESSAGE) this.ringIsShort = !this.#ring.hasRoomFor(payload.length)
     return length + payload.length

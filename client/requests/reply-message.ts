@@ -1,4 +1,4 @@
-import { isByRing, readDescriptor } from '../../protocol/index.js'
+import { isByRing, ringPayloadBytes } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
 import { ownFrames } from '../inbound/read-memory.js'
 import type { Incoming } from '../rings/incoming.js'
@@ -23,5 +23,5 @@ export function replyMessage(
 
 /** What a part of a stream costs of its credit: its frame, and what that refers to in a ring. [REQUEST-5] */
 export function streamBytes(bytes: Buffer, start: number, length: number): number {
-  return isByRing(bytes, start) ? length + readDescriptor(bytes, start).length : length
+  return length + ringPayloadBytes(bytes, start)
 }

@@ -9,8 +9,8 @@ import {
   RingbusError,
   readU32,
 } from '../../protocol/index.js'
+import type { NativeHost } from '../../shmring/index.js'
 import { errorOf } from '../failure.js'
-import type { RingHost } from './ring-host.js'
 
 /** A broker that is alive answers in microseconds; one that does not within this time will not. */
 const ATTACH_TIMEOUT_MS = 5000
@@ -32,11 +32,11 @@ export interface OfferedSegment {
 
 /** Fetches the descriptors of segments, each by a connection of its own, one at a time. */
 export class SegmentFetcher {
-  readonly #host: RingHost
+  readonly #host: NativeHost
   readonly #ticket: Ticket
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(host: RingHost, ticket: Ticket) {
+  constructor(host: NativeHost, ticket: Ticket) {
     this.#host = host
     this.#ticket = ticket
   }
@@ -49,7 +49,7 @@ export class SegmentFetcher {
   }
 }
 
-async function attach(host: RingHost, ticket: Ticket, segment: OfferedSegment): Promise<number> {
+async function attach(host: NativeHost, ticket: Ticket, segment: OfferedSegment): Promise<number> {
   const { path, clientId, token } = ticket
   const body = encodeBody(Kind.ATTACH, { client: clientId, token })
   const request = controlFrame(Kind.ATTACH, MAGIC, segment.id, body)

@@ -1,4 +1,4 @@
-import { Kind, type RingbusError, type RingDescriptor } from '../../protocol/index.js'
+import { Kind, RingbusError, type RingDescriptor } from '../../protocol/index.js'
 import { debug } from '../debug.js'
 import type { OfferedSegment } from './attach.js'
 import { type Claim, type ClaimSource, Lender } from './lender.js'
@@ -136,12 +136,13 @@ export class OutgoingRing implements OpenerListener, ClaimSource {
 
   /** RETIRE. */
   retire(id: number): void {
-    if (this.#opener?.retire(id)) return
     if (this.#segment?.id === id) this.#leaveSegment()
-    // One that is unknown was declined while the broker asked for it back.
     const segment = this.#left.get(id)
-    segment?.retire()
-    if (segment?.isClosed) this.#left.delete(id)
+    if (segment === undefined) {
+      throw new RingbusError('SEGMENT_UNKNOWN', `Segment ${id} is no ring of this client`)
+    }
+    segment.retire()
+    if (segment.isClosed) this.#left.delete(id)
     this.lender.serve()
   }
 

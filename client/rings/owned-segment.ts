@@ -1,10 +1,7 @@
 import { encodeBody, GRANULE_BYTES, granulesOf, Kind, type RingDescriptor } from '../../protocol/index.js'
+import { RingClaim, type RingHandle } from '../../shmring/index.js'
 import type { OfferedSegment } from './attach.js'
 import type { RingConnection } from './ring-connection.js'
-import type { RingHandle } from './ring-host.js'
-
-/** What `ringClaim` answers. */
-const Claim = { OK: 0, WAIT: 1, TOO_LARGE: 2 } as const
 
 /** Where `ringClaim` writes what it has set aside: position, padding, restarted, need. */
 const claimed = new Float64Array(4)
@@ -42,7 +39,7 @@ export class OwnedSegment {
    */
   claim(byteLength: number): RingDescriptor | undefined {
     if (this.#state !== 'open') return undefined
-    if (this.#connection.host.ringClaim(this.#ring, byteLength, claimed) !== Claim.OK) return undefined
+    if (this.#connection.host.ringClaim(this.#ring, byteLength, claimed) !== RingClaim.OK) return undefined
     const position = claimed[0]!
     this.#headGranules = position + granulesOf(byteLength)
     this.#openClaims += 1

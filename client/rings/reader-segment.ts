@@ -1,7 +1,7 @@
 import { GRANULE_BYTES, Kind, type RingDescriptor, recordName } from '../../protocol/index.js'
+import { killPoint, type ReaderHandle } from '../../shmring/index.js'
 import type { OfferedSegment } from './attach.js'
 import type { RingConnection } from './ring-connection.js'
-import type { ReaderHandle } from './ring-host.js'
 import { CopiedPayload, type RingPayload } from './ring-payload.js'
 import { View } from './view.js'
 
@@ -26,7 +26,7 @@ export interface SegmentListener {
 /**
  * A segment that others publish by, mapped for reading.
  *
- *   mapped ──DETACH──> leaving ──(no lease is left)──> closed
+ *   mapped ──DETACH──> leaving ──(no lease is left: DETACHED)──> closed
  *   mapped, leaving ──(the connection is lost)──> orphaned ──(no view is left)──> closed
  */
 export class ReaderSegment {
@@ -93,6 +93,7 @@ export class ReaderSegment {
     this.#leases -= 1
     if (this.#connection.isCurrent) {
       this.#connection.outbox.control(Kind.RELEASE, this.id, recordName(position))
+      killPoint?.('subscriber:before-release')
     }
     this.#closeIfUnused()
   }

@@ -1,4 +1,5 @@
 import { Kind, RingbusError, type RingDescriptor } from '../../protocol/index.js'
+import { killPoint } from '../../shmring/index.js'
 import { debug } from '../debug.js'
 import { mappingError, type OfferedSegment } from './attach.js'
 import { ReaderSegment, type SegmentListener } from './reader-segment.js'
@@ -15,8 +16,8 @@ export class ReaderSegments implements SegmentListener {
   readonly #connection: RingConnection
   readonly #report: (error: RingbusError) => void
   readonly #segments = new Map<number, ReaderSegment>()
-  /** Those that are being fetched. */
-  readonly #offered = new Map<number, OfferedSegment>()
+  /** Those that are being fetched, and whether the broker has asked to leave them meanwhile. */
+  readonly #offered = new Map<number, { isLeft: boolean }>()
   #openViews = 0
   #collecting: NodeJS.Timeout | undefined
 
@@ -27,36 +28,33 @@ export class ReaderSegments implements SegmentListener {
 
   /** SEGMENT, with this client as a reader. */
   offered(segment: OfferedSegment): void {
-    this.#offered.set(segment.id, segment)
+    this.#offered.set(segment.id, { isLeft: false })
+    killPoint?.('subscriber:before-attach')
     void this.#attach(segment)
   }
 
   /** DETACH. */
   detach(id: number): void {
-    if (this.#offered.delete(id)) {
-      this.#connection.outbox.control(Kind.DETACHED, id, 0)
-      return
-    }
-    // One that is unknown was declined while the broker took its offer back.
-    this.#segments.get(id)?.leave()
+    const offered = this.#offered.get(id)
+    const segment = this.#segments.get(id)
+    if (offered !== undefined) offered.isLeft = true
+    else if (segment !== undefined) segment.leave()
+    // It was declined.
+    else this.#connection.outbox.control(Kind.DETACHED, id, 0)
   }
 
-  /** The segment of a record. Throws SEGMENT_UNKNOWN, BAD_DESCRIPTOR. */
+  /** The segment of a record. Throws BAD_DESCRIPTOR. [RING-10] */
   segmentOf(record: RingDescriptor): ReaderSegment {
     const segment = this.#segments.get(record.segment)
-    if (segment === undefined) {
-      throw new RingbusError('SEGMENT_UNKNOWN', `Segment ${record.segment} is not mapped here`)
-    }
-    if (segment.holds(record)) return segment
+    if (segment?.holds(record)) return segment
     throw new RingbusError(
       'BAD_DESCRIPTOR',
-      `Segment ${record.segment} has no ${record.length} bytes at position ${record.position}`,
+      `No segment ${record.segment} is mapped that has ${record.length} bytes at position ${record.position}`,
     )
   }
 
   /** What waited is lost; what the program has as a view stays. */
   connectionLost(): void {
-    this.#offered.clear()
     for (const segment of this.#segments.values()) segment.orphan()
   }
 
@@ -104,25 +102,26 @@ export class ReaderSegments implements SegmentListener {
     const connection = this.#connection
     try {
       const descriptor = await connection.fetch(offered)
-      if (!this.#isAwaited(offered)) {
-        connection.host.closeDescriptor(descriptor)
-        return
-      }
-      this.#segments.set(offered.id, new ReaderSegment(connection, offered, descriptor, this))
-      this.#offered.delete(offered.id)
-      connection.outbox.control(Kind.MAPPED, offered.id, 0)
-    } catch (cause) {
-      if (!this.#isAwaited(offered)) return
-      this.#offered.delete(offered.id)
-      const error = mappingError(offered, cause)
-      debug('payloads of segment %d come inline: %s', offered.id, error.message)
-      connection.decline(offered, error)
+      if (connection.isCurrent) this.#mapped(new ReaderSegment(connection, offered, descriptor, this))
+      else connection.host.closeDescriptor(descriptor)
+    } catch (error) {
+      if (connection.isCurrent) this.#decline(offered, mappingError(offered, error))
     }
   }
 
-  /** Whether the broker has not taken its offer back meanwhile. */
-  #isAwaited(offered: OfferedSegment): boolean {
-    return this.#connection.isCurrent && this.#offered.get(offered.id) === offered
+  #mapped(segment: ReaderSegment): void {
+    const { id } = segment
+    this.#segments.set(id, segment)
+    this.#connection.outbox.control(Kind.MAPPED, id, 0)
+    if (this.#offered.get(id)!.isLeft) segment.leave()
+    this.#offered.delete(id)
+  }
+
+  #decline(offered: OfferedSegment, error: RingbusError): void {
+    debug('payloads of segment %d come inline: %s', offered.id, error.message)
+    this.#connection.decline(offered, error)
+    if (this.#offered.get(offered.id)!.isLeft) this.#connection.outbox.control(Kind.DETACHED, offered.id, 0)
+    this.#offered.delete(offered.id)
   }
 
   #collect(): void {

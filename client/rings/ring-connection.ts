@@ -1,7 +1,7 @@
 import { encodeBody, Kind, type RingbusError } from '../../protocol/index.js'
+import type { NativeHost } from '../../shmring/index.js'
 import type { Outbox } from '../outbound/outbox.js'
 import { type OfferedSegment, SegmentFetcher } from './attach.js'
-import type { RingHost } from './ring-host.js'
 
 /** What the broker offers to a client that can map segments. [RING-2] */
 export interface RingOffer {
@@ -28,14 +28,14 @@ export interface Holdable {
  *   current ──(the connection is lost, the client closed)──> past
  */
 export class RingConnection {
-  readonly host: RingHost
+  readonly host: NativeHost
   readonly outbox: Outbox
   readonly offer: RingOffer
   readonly link: Holdable
   readonly #fetcher: SegmentFetcher
   #state: 'current' | 'past' = 'current'
 
-  constructor(host: RingHost, outbox: Outbox, offer: RingOffer, link: Holdable, path: string) {
+  constructor(host: NativeHost, outbox: Outbox, offer: RingOffer, link: Holdable, path: string) {
     this.host = host
     this.outbox = outbox
     this.offer = offer

@@ -20,13 +20,11 @@ export interface OpenerListener {
  *
  *   idle ──OPEN──> asked ──SEGMENT──> attaching ──MAPPED──> idle
  *   asked ──ERROR──> idle       attaching ──DECLINE──> idle       both: nothing is asked for a while
- *   attaching ──RETIRE, RETIRED──> idle       the same
  */
 export class RingOpener {
   readonly #connection: RingConnection
   readonly #listener: OpenerListener
   #state: 'idle' | 'asked' | 'attaching' = 'idle'
-  #attaching: OfferedSegment | undefined
   #refusals = 0
   #restUntilMs = 0
 
@@ -55,7 +53,6 @@ export class RingOpener {
       throw new RingbusError('UNEXPECTED_FRAME', `Segment ${segment.id} was not asked for`)
     }
     this.#state = 'attaching'
-    this.#attaching = segment
     void this.#attach(segment)
   }
 
@@ -64,32 +61,18 @@ export class RingOpener {
     if (this.#state === 'asked') this.#failed(error)
   }
 
-  /** RETIRE; false when it is not about the segment that is being fetched. */
-  retire(id: number): boolean {
-    if (this.#attaching?.id !== id) return false
-    this.#connection.outbox.control(Kind.RETIRED, id, 0)
-    this.#failed(new RingbusError('RING_LIMIT', 'The broker took the ring back'))
-    return true
-  }
-
   async #attach(offered: OfferedSegment): Promise<void> {
     const connection = this.#connection
     try {
       const descriptor = await connection.fetch(offered)
-      if (this.#isAwaited(offered)) this.#mapped(new OwnedSegment(connection, offered, descriptor))
+      if (connection.isCurrent) this.#mapped(new OwnedSegment(connection, offered, descriptor))
       else connection.host.closeDescriptor(descriptor)
     } catch (error) {
-      if (this.#isAwaited(offered)) this.#decline(offered, error)
+      if (connection.isCurrent) this.#decline(offered, error)
     }
   }
 
-  /** Whether the broker has not taken it back meanwhile. */
-  #isAwaited(offered: OfferedSegment): boolean {
-    return this.#connection.isCurrent && this.#attaching === offered
-  }
-
   #mapped(segment: OwnedSegment): void {
-    this.#attaching = undefined
     this.#state = 'idle'
     this.#refusals = 0
     this.#connection.outbox.control(Kind.MAPPED, segment.id, 0)
@@ -104,7 +87,6 @@ export class RingOpener {
 
   #failed(error: RingbusError): void {
     debug('no ring: %s', error.message)
-    this.#attaching = undefined
     this.#state = 'idle'
     this.#restUntilMs = performance.now() + Math.min(REST_MAX_MS, REST_MIN_MS * 2 ** this.#refusals)
     this.#refusals += 1

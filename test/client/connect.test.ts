@@ -55,7 +55,16 @@ test('[WIRE-2.1] a client says HELLO with its name and pid, and nothing else bef
   const connecting = clientOf(t, broker.path, { name: 'till' })
   const peer = await broker.accept()
   const hello = await peer.expect('HELLO', { topic: 0x53554252, id: 1 })
-  t.deepEqual(hello.body, { name: 'till', pid: process.pid })
+  t.deepEqual(hello.body, { name: 'till', pid: process.pid, capabilities: { ring: 1 } })
+  peer.send(welcome())
+  await connecting
+})
+
+test('[RING-2] a client that is to do without rings says nothing of them', async (t) => {
+  const broker = await ScriptedBroker.start(t)
+  const connecting = clientOf(t, broker.path, { ring: false })
+  const peer = await broker.accept()
+  t.deepEqual((await peer.expect('HELLO')).body, { pid: process.pid })
   peer.send(welcome())
   await connecting
 })
