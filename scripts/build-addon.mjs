@@ -2,33 +2,12 @@
 // there was made from the same sources for the same Node. ringbus works without the addon, so a missing
 // tool is a warning and ends with 0; sources that do not compile are an error.
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { addonPath, currentStamp, isUpToDate, sourceFolder, stampPath } from './addon-sources.mjs'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const folder = join(root, 'shmring')
-const addonPath = join(folder, 'build/Release/ringbus.node')
-const stampPath = join(folder, 'build/ringbus.stamp')
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
-
-/** Contents rather than times: a checkout or an unpacked archive may date its files as it likes. */
-function stampOfSources() {
-  const sources = ['include', 'core', 'binding'].flatMap((name) =>
-    readdirSync(join(folder, name)).map((file) => join(name, file)),
-  )
-  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`)
-  for (const source of ['binding.gyp', ...sources].sort()) {
-    hash.update(`${source}\n`).update(readFileSync(join(folder, source)))
-  }
-  return hash.digest('hex')
-}
-
-function isUpToDate(stamp) {
-  return existsSync(addonPath) && existsSync(stampPath) && readFileSync(stampPath, 'utf8') === stamp
-}
 
 /** Runs, too: macOS has a `cc` that only offers to install one. */
 function runs(command) {
@@ -70,7 +49,7 @@ function environment(prefix) {
 function runNodeGyp(args, prefix) {
   const nodedir = prefix ? [`--nodedir=${prefix}`] : []
   const { status, error } = spawnSync(process.execPath, [nodeGyp, ...args, '--loglevel=warn', ...nodedir], {
-    cwd: folder,
+    cwd: sourceFolder,
     env: environment(prefix),
     stdio: 'inherit',
   })
@@ -102,7 +81,7 @@ const toolsRemedy = `To build it, install a C and C++ compiler, make and Python 
 const headersRemedy = 'To build it, connect to the network or point npm_config_nodedir to an installed Node'
 
 function build() {
-  const stamp = stampOfSources()
+  const stamp = currentStamp()
   if (isUpToDate(stamp)) return true
   const missing = missingTools()
   if (missing.length > 0) {
