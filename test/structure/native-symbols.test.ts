@@ -8,15 +8,29 @@ import { filesBelow, readProjectFile } from '../project-files.js'
 const NEW_SYMBOLS: Record<string, readonly string[]> = {
   '2.30': ['gettid', 'getdents64', 'tgkill'],
   '2.33': ['stat', 'fstat', 'lstat', 'fstatat', 'mknod', 'mknodat', 'mallinfo2'],
-  '2.34': ['pthread_\\w+', 'sem_\\w+', 'dlopen', 'dlsym', 'dlclose', 'timer_\\w+', 'shm_open', 'close_range'],
+  '2.34': [
+    'sem_\\w+',
+    'dl\\w+',
+    'timer_\\w+',
+    'shm_\\w+',
+    'mq_\\w+',
+    'close_range',
+    'closefrom',
+    'call_once',
+  ],
   '2.36': ['pidfd_\\w+', 'arc4random\\w*', 'process_madvise', 'process_mrelease'],
   '2.38': ['ato(?:i|l|ll)', 'strto\\w+', 'wcsto\\w+', 'v?[fsw]*scanf', 'strlcpy', 'strlcat'],
 }
 
+/** Nearly all of POSIX threads came to libc, with new symbols, in 2.34. These had been there, and kept theirs. */
+const OLD_THREADS = '(?:mutex_(?:lock|unlock|init|destroy)|cond_(?:wait|signal|broadcast)|self|equal|atfork)'
+const NEW_THREADS = [`pthread_(?!${OLD_THREADS}\\b)\\w+`, '(?:thrd|mtx|cnd|tss)_\\w+']
+
 /** Ours, and the only place where they may stand. */
 const SUBSTITUTES = 'shmring/core/portable.h'
 
-const calls = new RegExp(String.raw`\b(?:${Object.values(NEW_SYMBOLS).flat().join('|')})\s*\(`, 'g')
+const names = [...Object.values(NEW_SYMBOLS).flat(), ...NEW_THREADS]
+const calls = new RegExp(String.raw`\b(?:${names.join('|')})\s*\(`, 'g')
 
 function callsIn(source: string): string[] {
   const code = source.replace(/\/\*[\s\S]*?\*\/|\/\/.*|"(?:[^"\\]|\\.)*"/g, '')
@@ -33,11 +47,14 @@ test('the addon calls no function that glibc has renamed since 2.28', (t) => {
 })
 
 test('the search for renamed functions finds calls, and neither comments nor strings nor other names', (t) => {
-  t.deepEqual(callsIn('if (fstat(fd, &s)) x = strtoull (a);  sscanf(t, "%d"); pthread_create(a);'), [
+  t.deepEqual(callsIn('if (fstat(fd, &s)) x = strtoull (a);  sscanf(t, "%d"); pthread_once(a);'), [
     'fstat(',
     'strtoull (',
     'sscanf(',
-    'pthread_create(',
+    'pthread_once(',
   ])
-  t.deepEqual(callsIn('/* fstat(fd) */ portable_fstat(fd); call("fstat(2)"); // sem_post(it)\nstatus(a)'), [])
+  t.deepEqual(
+    callsIn('/* fstat(fd) */ portable_fstat(fd); call("fstat(2)"); // sem_post(it)\npthread_mutex_lock(a)'),
+    [],
+  )
 })
