@@ -3,7 +3,8 @@
 // it; each says in sources.sha256 what its addon was made from, and packing refuses one that has become outdated.
 //
 // Ends with 1 when there is no addon for this platform to pack, unless RINGBUS_PACK_WITHOUT_ADDON=1. `--if-built`
-// does what can be done and never fails: for `npm ci`, which works without a compiler.
+// does what can be done and never fails: for `npm ci`, which works without a compiler, and for installations from
+// git, which run `prepare` and not `prepack`.
 import { spawnSync } from 'node:child_process'
 import {
   copyFileSync,
