@@ -65,11 +65,12 @@ async function exchange(t: ExecutionContext, project: string, env: NodeJS.Proces
   t.deepEqual(received, sent)
 }
 
-/** The versions of glibc that a file asks for, by binutils, which come with every compiler on Linux. */
-function glibcVersions(path: string): string[] {
+/** The highest version of a library's symbols that a file asks for, by binutils, which compilers on Linux need. */
+function highestVersion(path: string, library: string): string {
   const { stdout, stderr, status } = spawnSync('objdump', ['-T', path], { encoding: 'utf8' })
   if (status !== 0) throw new Error(stderr)
-  return [...new Set([...stdout.matchAll(/GLIBC_([\d.]+)/g)].map(([, version]) => version!))]
+  const versions = [...stdout.matchAll(/\b([A-Z]+)_(\d[\d.]*)/g)].filter(([, name]) => name === library)
+  return versions.map(([, , version]) => version!).reduce((a, b) => (isAtMost(a, b) ? b : a))
 }
 
 function isAtMost(version: string, limit: string): boolean {
@@ -167,16 +168,36 @@ async function typesResolve(t: ExecutionContext, project: string): Promise<void>
   t.deepEqual(output, { exitCode: 0, stdout: '', stderr: '' })
 }
 
-test('the addon needs no newer glibc than Node 20 does, and packing says which', async (t) => {
+/** The addon of the package, and what packing said about it. */
+async function unpackedAddon(t: ExecutionContext): Promise<{ addon: string; printed: string }> {
   const { tarball, printed } = await packOnce(t)
   const directory = temporaryDirectory(t)
-  await succeed(directory, ['tar', '-xzf', tarball, '-C', directory])
-  const addon = join(directory, 'package', PREBUILT)
-  if (!PREBUILT.includes('/linux-') || PREBUILT.includes('-musl/')) {
+  await succeed(directory, ['tar', '-xzf', tarball])
+  return { addon: join(directory, 'package', PREBUILT), printed }
+}
+
+const IS_FOR_GLIBC = PREBUILT.includes('/linux-') && !PREBUILT.includes('-musl/')
+
+test('the addon needs no newer glibc than Node 20 does, and packing says which', async (t) => {
+  const { addon, printed } = await unpackedAddon(t)
+  if (!IS_FOR_GLIBC) {
     t.regex(printed, /ringbus\.node: \d+ kB, needs (?!.*\bGLIBC_)/)
     return
   }
-  const highest = glibcVersions(addon).reduce((high, version) => (isAtMost(version, high) ? high : version))
+  const highest = highestVersion(addon, 'GLIBC')
   t.true(isAtMost(highest, '2.28'), highest)
   t.regex(printed, new RegExp(`ringbus\\.node: \\d+ kB, needs GLIBC_${highest}\\b`))
+})
+
+test('made by a compiler for releases, the addon needs no newer libstdc++ than came with glibc 2.28', async (t) => {
+  const { addon, printed } = await unpackedAddon(t)
+  const compiler = /GCC: \([^)]*\) (\d+)\./.exec(readFileSync(addon, 'latin1'))
+  // Strings of newer compilers call newer functions.
+  if (!IS_FOR_GLIBC || compiler === null || Number(compiler[1]) > 12) {
+    t.pass()
+    return
+  }
+  t.true(isAtMost(highestVersion(addon, 'GLIBCXX'), '3.4.25'))
+  t.true(isAtMost(highestVersion(addon, 'CXXABI'), '1.3.11'))
+  t.notRegex(printed, /Warning: that is newer/)
 })
