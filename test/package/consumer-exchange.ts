@@ -71,6 +71,7 @@ const report: ExchangeReport = {
   },
 }
 console.log(JSON.stringify(report))
+await arrivals.return?.()
 await subscriber.close()
 await publisher.close()
 brokerProcess.disconnect()

@@ -57,8 +57,9 @@ async function install(
 /** Large payloads from client to client by ring, each process with the addon from the package. */
 async function exchange(t: ExecutionContext, project: string, env: NodeJS.ProcessEnv = {}): Promise<void> {
   const socketPath = join(temporaryDirectory(t), 'broker.sock')
-  const output = await succeed(project, ['node', 'consumer-exchange.js', socketPath], env)
-  const { addons, sent, received, rings } = JSON.parse(output) as ExchangeReport
+  const { exitCode, stdout, stderr } = await run(project, ['node', 'consumer-exchange.js', socketPath], env)
+  t.deepEqual({ exitCode, stderr }, { exitCode: 0, stderr: '' })
+  const { addons, sent, received, rings } = JSON.parse(stdout) as ExchangeReport
   const prebuilt = join(project, 'node_modules/ringbus', PREBUILT)
   t.deepEqual(addons, { broker: prebuilt, clients: prebuilt })
   t.true(sent.length >= 4)
