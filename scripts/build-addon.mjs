@@ -5,14 +5,11 @@
 // `--kill-points` builds shmring/build-kill/Release/ringbus.node instead, for tests: the same with places at which
 // it kills its process (include/ringbus_kill_point.h). RINGBUS_ADDON=<path> makes ringbus load it.
 import { spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -20,32 +17,11 @@ import {
 } from 'node:fs'
 import { createRequire } from 'node:module'
 import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { builtAddon, currentStamp, isUpToDate, sourceFolder, sourceFolders } from './addon-sources.mjs'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const folder = join(root, 'shmring')
 const hasKillPoints = process.argv.includes('--kill-points')
-const target = join(folder, hasKillPoints ? 'build-kill' : 'build')
-const addonPath = join(target, 'Release/ringbus.node')
-const stampPath = join(target, 'ringbus.stamp')
-const sourceFolders = ['include', 'core', 'binding']
+const { buildFolder, addonPath, stampPath } = builtAddon(hasKillPoints ? 'build-kill' : 'build')
 const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
-
-/** Contents rather than times: a checkout or an unpacked archive may date its files as it likes. */
-function stampOfSources() {
-  const sources = sourceFolders.flatMap((name) =>
-    readdirSync(join(folder, name)).map((file) => join(name, file)),
-  )
-  const hash = createHash('sha256').update(`${process.version} ${process.platform} ${process.arch}\n`)
-  for (const source of ['binding.gyp', ...sources].sort()) {
-    hash.update(`${source}\n`).update(readFileSync(join(folder, source)))
-  }
-  return hash.digest('hex')
-}
-
-function isUpToDate(stamp) {
-  return existsSync(addonPath) && existsSync(stampPath) && readFileSync(stampPath, 'utf8') === stamp
-}
 
 /** Runs, too: macOS has a `cc` that only offers to install one. */
 function runs(command) {
@@ -84,7 +60,7 @@ function environment(prefix) {
   return { ...Object.fromEntries(inherited), PATH: path, PYTHONDONTWRITEBYTECODE: '1' }
 }
 
-function runNodeGyp(args, prefix, cwd = folder) {
+function runNodeGyp(args, prefix, cwd = sourceFolder) {
   const nodedir = prefix ? [`--nodedir=${prefix}`] : []
   const { status, error } = spawnSync(process.execPath, [nodeGyp, ...args, '--loglevel=warn', ...nodedir], {
     cwd,
@@ -108,10 +84,10 @@ function obtainHeaders(prefix) {
  */
 function buildWithKillPoints(prefix) {
   mkdirSync(dirname(addonPath), { recursive: true })
-  const scratch = mkdtempSync(join(target, 'scratch-'))
+  const scratch = mkdtempSync(join(buildFolder, 'scratch-'))
   try {
-    copyFileSync(join(folder, 'binding.gyp'), join(scratch, 'binding.gyp'))
-    for (const name of sourceFolders) symlinkSync(join(folder, name), join(scratch, name))
+    copyFileSync(join(sourceFolder, 'binding.gyp'), join(scratch, 'binding.gyp'))
+    for (const name of sourceFolders) symlinkSync(join(sourceFolder, name), join(scratch, name))
     if (!runNodeGyp(['rebuild', '--ringbus_kill_points=true'], prefix, scratch)) return false
     renameSync(join(scratch, 'build/Release/ringbus.node'), addonPath)
     return true
@@ -137,8 +113,8 @@ const toolsRemedy = `To build it, install a C and C++ compiler, make and Python 
 const headersRemedy = 'To build it, connect to the network or point npm_config_nodedir to an installed Node'
 
 function build() {
-  const stamp = stampOfSources()
-  if (isUpToDate(stamp)) return true
+  const stamp = currentStamp()
+  if (isUpToDate(addonPath, stampPath, stamp)) return true
   const missing = missingTools()
   if (missing.length > 0) {
     goOnWithout(`this machine has no working ${missing.join(', ')}`, toolsRemedy)

@@ -222,7 +222,7 @@ function load(): LoadResult {
   return loadFirst(present)
 }
 
-/** A prebuilt file may be unfit for this host (an older libc, say) where one that was built here is not. */
+/** One of them may be unfit for this host (made for a newer libc, say) where the other is not. */
 function loadFirst(paths: readonly string[]): LoadResult {
   const require = createRequire(import.meta.url)
   const causes: unknown[] = []
@@ -238,13 +238,14 @@ function loadFirst(paths: readonly string[]): LoadResult {
   return { error: new NativeLoadError('broken', message, { cause }) }
 }
 
+/** An installed package has none that was built here. A clone may have both, and has built that one last. */
 function addonPaths(): string[] {
   const chosen = process.env.RINGBUS_ADDON
   if (chosen !== undefined && chosen !== '') return [resolve(chosen)]
   const root = packageRoot()
   const prebuilds = join(root, 'prebuilds')
   const local = join(root, 'shmring/build/Release/ringbus.node')
-  return existsSync(prebuilds) ? [join(prebuilds, platformName(), 'ringbus.node'), local] : [local]
+  return existsSync(prebuilds) ? [local, join(prebuilds, platformName(), 'ringbus.node')] : [local]
 }
 
 /** This module runs as <root>/dist/shmring/native.js, or from its source as <root>/shmring/native.ts. */
@@ -253,7 +254,8 @@ function packageRoot(): string {
   return basename(parent) === 'dist' ? dirname(parent) : parent
 }
 
-function platformName(): string {
+/** The folder within prebuilds/ that holds the addon for this host, such as `linux-x64` or `linux-arm64-musl`. */
+export function platformName(): string {
   return `${process.platform}-${process.arch}${isMusl() ? '-musl' : ''}`
 }
 

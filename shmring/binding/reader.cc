@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "binding.h"
+#include "counted.h"
 #include "external_buffer.h"
 #include "handle.h"
 #include "ringbus_segment.h"
@@ -14,18 +15,22 @@ namespace {
 
 struct View;
 
+using Views = std::unordered_map<uint64_t, View *, std::hash<uint64_t>, std::equal_to<uint64_t>,
+                                 Allocator<std::pair<const uint64_t, View *>>>;
+using Cookies = std::vector<uint64_t, Allocator<uint64_t>>;
+
 /* The map, which views keep after the handle is closed, and what became of them. One environment's thread uses
  * it: Node runs finalisers there, too, wherever a buffer has been transferred to. */
 struct ReaderMap {
   ringbus_reader reader{};
-  std::unordered_map<uint64_t, View *> views; /* those that were neither released nor finalised */
-  std::vector<uint64_t> returned;             /* finalised without a release, and not yet told */
+  Views views;      /* those that were neither released nor finalised */
+  Cookies returned; /* finalised without a release, and not yet told */
 
   ~ReaderMap() { ringbus_reader_close(&reader); }
 };
 
 struct View {
-  std::shared_ptr<ReaderMap> map;
+  Counted<ReaderMap> map;
   uint64_t cookie;
   const void *data;
   bool is_released;
@@ -35,9 +40,9 @@ struct Reader {
   static constexpr napi_type_tag kTag = {0x72696e676275731aULL, 0x7265616465720003ULL};
   static constexpr const char *kName = "reader";
 
-  std::shared_ptr<ReaderMap> map;
+  Counted<ReaderMap> map;
 
-  bool IsOpen() const { return map != nullptr; }
+  bool IsOpen() const { return !map.IsEmpty(); }
 };
 
 Napi::Value ReaderMapSegment(const Napi::CallbackInfo &info) {
@@ -48,7 +53,7 @@ Napi::Value ReaderMapSegment(const Napi::CallbackInfo &info) {
   std::optional<uint64_t> bytes = ReadDataSize(info, 1);
   if (!bytes) return env.Undefined();
   auto held = std::make_unique<Reader>();
-  held->map = std::make_shared<ReaderMap>();
+  held->map = Counted<ReaderMap>::New();
   const char *failed_call = "";
   int result = ringbus_reader_map(&held->map->reader, guard.Release(), *bytes, &failed_call);
   if (result < 0) {
@@ -125,7 +130,7 @@ Napi::Value ReaderReturned(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
   Reader *held = ReadOpenHandle<Reader>(info);
   if (held == nullptr) return env.Undefined();
-  std::vector<uint64_t> &returned = held->map->returned;
+  Cookies &returned = held->map->returned;
   Napi::Array cookies = Napi::Array::New(env, returned.size());
   for (uint32_t index = 0; index < returned.size(); index++) {
     cookies.Set(index, Napi::Number::New(env, static_cast<double>(returned[index])));
@@ -136,7 +141,7 @@ Napi::Value ReaderReturned(const Napi::CallbackInfo &info) {
 
 void ReaderClose(const Napi::CallbackInfo &info) {
   Reader *held = ReadHandle<Reader>(info);
-  if (held != nullptr) held->map.reset();
+  if (held != nullptr) held->map.Reset();
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "arguments.h"
 #include "binding.h"
+#include "counted.h"
 #include "external_buffer.h"
 #include "handle.h"
 #include "ringbus_layout.h"
@@ -20,9 +21,9 @@ struct Ring {
   static constexpr napi_type_tag kTag = {0x72696e676275731aULL, 0x6f776e6572000002ULL};
   static constexpr const char *kName = "ring";
 
-  std::shared_ptr<OwnerMap> map;
+  Counted<OwnerMap> map;
 
-  bool IsOpen() const { return map != nullptr; }
+  bool IsOpen() const { return !map.IsEmpty(); }
 };
 
 Napi::Value RingMap(const Napi::CallbackInfo &info) {
@@ -33,7 +34,7 @@ Napi::Value RingMap(const Napi::CallbackInfo &info) {
   std::optional<uint64_t> bytes = ReadDataSize(info, 1);
   if (!bytes) return env.Undefined();
   auto held = std::make_unique<Ring>();
-  held->map = std::make_shared<OwnerMap>();
+  held->map = Counted<OwnerMap>::New();
   const char *failed_call = "";
   int result = ringbus_owner_map(&held->map->owner, guard.Release(), *bytes, &failed_call);
   if (result < 0) {
@@ -109,7 +110,7 @@ void RingWrite(const Napi::CallbackInfo &info) {
   if (span != nullptr) ringbus_owner_write(span, bytes->data, bytes->length);
 }
 
-void FinaliseLoan(napi_env, void *, void *hint) { delete static_cast<std::shared_ptr<OwnerMap> *>(hint); }
+void FinaliseLoan(napi_env, void *, void *hint) { delete static_cast<Counted<OwnerMap> *>(hint); }
 
 Napi::Value RingLoan(const Napi::CallbackInfo &info) {
   Napi::Env env = info.Env();
@@ -120,7 +121,7 @@ Napi::Value RingLoan(const Napi::CallbackInfo &info) {
   unsigned char *span = FindSpan(info, *held->map, *length);
   if (span == nullptr) return env.Undefined();
   return NewExternalBuffer(env, span, static_cast<size_t>(*length), FinaliseLoan,
-                           new std::shared_ptr<OwnerMap>(held->map));
+                           new Counted<OwnerMap>(held->map));
 }
 
 bool IsWithin(const OwnerMap &map, const void *data) {
@@ -143,7 +144,7 @@ Napi::Value RingEndLoan(const Napi::CallbackInfo &info) {
 
 void RingClose(const Napi::CallbackInfo &info) {
   Ring *held = ReadHandle<Ring>(info);
-  if (held != nullptr) held->map.reset();
+  if (held != nullptr) held->map.Reset();
 }
 
 }  // namespace

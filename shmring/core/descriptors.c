@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t fork_handlers = PTHREAD_ONCE_INIT;
 static struct ringbus_descriptor *first;
 
 static void before_fork(void) { pthread_mutex_lock(&list_lock); }
@@ -22,11 +21,13 @@ static void in_child(void) {
   pthread_mutex_unlock(&list_lock);
 }
 
-/* It fails only without memory; then a child that is not going to execute anything keeps the descriptors. */
-static void register_handlers(void) { pthread_atfork(before_fork, in_parent, in_child); }
+/* When the addon is loaded, before any thread can call it; pthread_once is a symbol of glibc 2.34. It fails only
+ * without memory; then a child that is not going to execute anything keeps the descriptors. */
+__attribute__((constructor)) static void register_handlers(void) {
+  pthread_atfork(before_fork, in_parent, in_child);
+}
 
 void descriptor_keep(struct ringbus_descriptor *descriptor, int fd) {
-  pthread_once(&fork_handlers, register_handlers);
   pthread_mutex_lock(&list_lock);
   *descriptor = (struct ringbus_descriptor){.fd = fd, .next = first, .link = &first};
   if (first != NULL) first->link = &descriptor->next;

@@ -3,10 +3,10 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "portable.h"
 #include "ringbus_segment.h"
 
 /*
@@ -46,12 +46,12 @@ static bool read_text(const char *path, char text[TEXT_BYTES_MAX]) {
 }
 
 static bool read_figure(const char *folder, const char *name, uint64_t *figure) {
-  char path[PATH_MAX], text[TEXT_BYTES_MAX], *end;
+  char path[PATH_MAX], text[TEXT_BYTES_MAX];
+  const char *end;
   if (snprintf(path, sizeof path, "%s/%s", folder, name) >= PATH_MAX || !read_text(path, text)) return false;
-  errno = 0;
-  *figure = strtoull(text, &end, 10);
+  *figure = portable_decimal(text, &end);
   /* "max" is no number: there is no limit. */
-  return errno == 0 && end != text;
+  return end != text && *figure != UINT64_MAX;
 }
 
 static uint64_t reclaimable_bytes(const char *folder, const char *line) {
@@ -59,7 +59,7 @@ static uint64_t reclaimable_bytes(const char *folder, const char *line) {
   if (snprintf(path, sizeof path, "%s/memory.stat", folder) >= PATH_MAX || !read_text(path, text)) return 0;
   for (const char *place = text; place != NULL; place = strchr(place, '\n')) {
     if (*place == '\n') place++;
-    if (strncmp(place, line, strlen(line)) == 0) return strtoull(place + strlen(line), NULL, 10);
+    if (strncmp(place, line, strlen(line)) == 0) return portable_decimal(place + strlen(line), &place);
   }
   return 0;
 }

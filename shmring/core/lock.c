@@ -2,12 +2,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "failure.h"
+#include "portable.h"
 #include "ringbus_host.h"
 
 /* Each attempt fails only when somebody removed the file between our open and our flock. Nobody should, so
@@ -25,11 +25,10 @@ static pid_t read_holder(int fd) {
   ssize_t length = pread(fd, text, sizeof text - 1, 0);
   if (length <= 0) return 0;
   text[length] = '\0';
-  char *end;
-  errno = 0;
-  long pid = strtol(text, &end, 10);
+  const char *end;
+  uint64_t pid = portable_decimal(text, &end);
   /* Without its newline the text is not the holder's, or only a part of it. */
-  if (errno != 0 || end == text || *end != '\n' || pid <= 0 || pid > INT_MAX) return 0;
+  if (end == text || *end != '\n' || pid > INT_MAX) return 0;
   return (pid_t)pid;
 }
 
@@ -47,7 +46,7 @@ static int write_holder(int fd, const char **failed_call) {
 
 static int lock_open_file(struct ringbus_lock *lock, int fd, const char **failed_call) {
   struct stat status;
-  if (fstat(fd, &status) != 0) return failure("fstat", failed_call);
+  if (portable_fstat(fd, &status) != 0) return failure("fstat", failed_call);
   /* A hard link could make us overwrite a file that belongs to someone else's purpose. */
   if (!S_ISREG(status.st_mode) || status.st_nlink > 1) {
     *failed_call = "fstat";
@@ -58,7 +57,7 @@ static int lock_open_file(struct ringbus_lock *lock, int fd, const char **failed
     lock->holder_pid = read_holder(fd);
     return RINGBUS_HELD;
   }
-  if (fstat(fd, &status) != 0) return failure("fstat", failed_call);
+  if (portable_fstat(fd, &status) != 0) return failure("fstat", failed_call);
   if (status.st_nlink == 0) return LOCK_FILE_REPLACED;
   return write_holder(fd, failed_call);
 }

@@ -8,6 +8,7 @@
 
 #include "descriptors.h"
 #include "failure.h"
+#include "portable.h"
 #include "ringbus_kill_point.h"
 #include "ringbus_layout.h"
 #include "ringbus_segment.h"
@@ -16,7 +17,7 @@
 /* Before anything is mapped: a file that could be cut would end in a SIGBUS. */
 static int check_file(int fd, uint64_t data_bytes, const char **failed_call) {
   struct stat status;
-  if (fstat(fd, &status) != 0) return failure("fstat", failed_call);
+  if (portable_fstat(fd, &status) != 0) return failure("fstat", failed_call);
   bool is_size = status.st_size >= 0 && (uint64_t)status.st_size == RINGBUS_CONTROL_BYTES + data_bytes;
   if (!is_size || !ringbus_is_data_size(data_bytes)) return refusal(-EBADMSG, "fstat", failed_call);
   return check_seals(fd, SIZE_SEALS, failed_call);

@@ -12,6 +12,7 @@
 
 #include "descriptors.h"
 #include "failure.h"
+#include "portable.h"
 #include "ringbus_host.h"
 #include "ringbus_kill_point.h"
 #include "ringbus_layout.h"
@@ -143,7 +144,7 @@ int ringbus_segment_read(const struct ringbus_segment *segment, uint64_t offset,
 
 int ringbus_segment_reserved(const struct ringbus_segment *segment, uint64_t *bytes, const char **failed_call) {
   struct stat status;
-  if (fstat(descriptor_of(segment), &status) != 0) return failure("fstat", failed_call);
+  if (portable_fstat(descriptor_of(segment), &status) != 0) return failure("fstat", failed_call);
   uint64_t all = (uint64_t)status.st_blocks * 512;
   *bytes = all > RINGBUS_CONTROL_BYTES ? all - RINGBUS_CONTROL_BYTES : 0;
   return 0;

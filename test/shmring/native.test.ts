@@ -70,18 +70,24 @@ test('an addon that was built here is found', (t) => {
   t.deepEqual(loadIn(root), { from: local })
 })
 
-test('a prebuilt addon goes before one that was built here', (t) => {
+test('a prebuilt addon is found', (t) => {
   const root = emptyPackage(t)
-  place(root, local)
   place(root, prebuilt)
   t.deepEqual(loadIn(root), { from: prebuilt })
 })
 
-test('a prebuilt addon that does not load gives way to one that was built here', (t) => {
+test('an addon that was built here goes before a prebuilt one', (t) => {
   const root = emptyPackage(t)
   place(root, local)
-  place(root, prebuilt, 'no addon')
+  place(root, prebuilt)
   t.deepEqual(loadIn(root), { from: local })
+})
+
+test('an addon that was built here and does not load gives way to a prebuilt one', (t) => {
+  const root = emptyPackage(t)
+  place(root, local, 'no addon')
+  place(root, prebuilt)
+  t.deepEqual(loadIn(root), { from: prebuilt })
 })
 
 test('RINGBUS_NO_ADDON=1 keeps the addon from being loaded', (t) => {
