@@ -46,6 +46,10 @@ export class Child<Offered extends { [Name in keyof Offered]: (argument: never) 
     this.#process.on('exit', (code, signal) => this.#fail(`A worker ended by ${signal ?? `code ${code}`}`))
   }
 
+  get pid(): number {
+    return this.#process.pid!
+  }
+
   /** Has the child run a command; rejects when the command fails, when the child ends, or past the time. */
   call<Name extends keyof Offered & string>(
     command: Name,

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { loadPeer, type Peer, type PeerName } from './peers/index.js'
-import { describeMachine, formatRemarks, formatTable, peerVersions } from './report.js'
+import { FOREIGN_NAMES, loadPeer, OWN_NAMES, type Peer, type PeerName } from './peers/index.js'
+import { describeMachine, formatRemarks, formatTable } from './report.js'
 import { runScenario, type ScenarioResult } from './runner.js'
 import { SCENARIOS, type Scenario } from './scenarios/index.js'
 
@@ -11,19 +11,20 @@ interface Options {
   readonly peers: readonly PeerName[]
   readonly pairs?: number
   readonly duration?: number
+  readonly window?: number
   readonly json?: string
   readonly cpuProfile?: string
 }
 
 const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name).join(', ')
 
-const PEER_NAMES: readonly PeerName[] = ['ringbus', 'nats']
+const PEER_NAMES: readonly PeerName[] = [...OWN_NAMES, ...FOREIGN_NAMES]
 
 /** A median of fewer pairs moves with the noise of the machine. */
-const FULL = { pairs: 7, durationMs: 3000, seriesCount: 50_000 }
+const FULL = { pairs: 7, durationMs: 3000, warmupMs: 1000, seriesCount: 50_000, seriesMs: 1000 }
 
 /** Ends within three minutes: to see whether something broke, not to quote. */
-const QUICK = { pairs: 3, durationMs: 700, seriesCount: 10_000 }
+const QUICK = { pairs: 1, durationMs: 400, warmupMs: 200, seriesCount: 5000, seriesMs: 200 }
 
 function positiveInteger(text: string): number {
   const value = Number(text)
@@ -47,30 +48,58 @@ function parseOptions(): Options {
     .addOption(new Option('--peers <names...>', 'systems to measure').choices(PEER_NAMES).default(PEER_NAMES))
     .option('--pairs <count>', 'samples of each peer', positiveInteger)
     .option('--duration <ms>', 'how long each stream is published', positiveInteger)
+    .option('--window <bytes>', 'payload bytes in flight in a stream, for trials', positiveInteger)
     .option('--json <file>', 'write every sample there')
     .option('--cpu-profile <folder>', 'let every Node process leave a processor profile there')
     .addHelpText('after', `\nScenarios: ${SCENARIO_NAMES}`)
   return program.parse().opts<Options>()
 }
 
-function chooseScenarios(prefixes: readonly string[] | undefined): Scenario[] {
-  return SCENARIOS.filter(({ name }) => prefixes?.some((prefix) => name.startsWith(prefix)) ?? true)
+/** All, or those that are named; a quick run leaves out what is long unless it is named. */
+function chooseScenarios({ only, quick }: Options): Scenario[] {
+  if (only === undefined) return SCENARIOS.filter(({ isLong }) => !(quick && isLong))
+  return SCENARIOS.filter(({ name }) => only.some((prefix) => name.startsWith(prefix)))
 }
 
-async function installedPeers(names: readonly PeerName[]): Promise<Peer[]> {
-  const all = await Promise.all(names.map(loadPeer))
-  for (const peer of all) {
-    if (peer.version() === undefined)
-      console.log(`${peer.name}: skipped, not installed (see bench/peers/install.sh)`)
+interface Installed {
+  readonly peers: Peer[]
+  readonly versions: Partial<Record<PeerName, string>>
+}
+
+/** Names those that are not. */
+async function installedPeers(names: readonly PeerName[]): Promise<Installed> {
+  const peers: Peer[] = []
+  const versions: Partial<Record<PeerName, string>> = {}
+  for (const name of names) {
+    const peer = await loadPeer(name)
+    const presence = await peer.presence()
+    if ('missing' in presence) {
+      console.log(`${name}: skipped, ${presence.missing}`)
+    } else {
+      peers.push(peer)
+      versions[name] = presence.version
+    }
   }
-  return all.filter((peer) => peer.version() !== undefined)
+  return { peers, versions }
+}
+
+/** Trials of a window other than the one that was found best. */
+function withWindow(peers: readonly Peer[], windowBytes: number | undefined): readonly Peer[] {
+  if (windowBytes === undefined) return peers
+  return peers.map((peer) => ({ ...peer, tuning: { ...peer.tuning, windowBytes } }))
+}
+
+/** After each scenario, so that a run that is ended early is not lost. */
+function writeResults(path: string | undefined, content: object): void {
+  if (path !== undefined) writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`)
 }
 
 async function main(options: Options): Promise<void> {
-  const scenarios = chooseScenarios(options.only)
-  const peers = await installedPeers(options.peers)
+  const scenarios = chooseScenarios(options)
+  const installed = await installedPeers(options.peers)
+  const { versions } = installed
+  const peers = withWindow(installed.peers, options.window)
   const machine = describeMachine()
-  const versions = peerVersions(peers)
   console.log(JSON.stringify({ ...machine, ...versions }))
   const base = options.quick ? QUICK : FULL
   const settings = {
@@ -83,18 +112,16 @@ async function main(options: Options): Promise<void> {
   for (const scenario of scenarios) {
     const result = await runScenario(scenario, peers, {
       ...settings,
-      sampled: ({ name, title }, peer, round) => {
-        if (round === 0 && peer === peers[0]) console.error(`${name}: ${title}`)
+      sampling: ({ name, title }, peer, round) => {
+        console.error(`${name}: ${title}; round ${round + 1}, ${peer.name}`)
       },
     })
     results.push(result)
+    writeResults(options.json, { machine, versions, settings, results })
   }
   console.log(`\n${formatTable(results)}`)
   for (const remark of formatRemarks(results)) console.log(remark)
   console.log('\nMedian (min–max) of the samples; ratios pair by pair.')
-  if (options.json !== undefined) {
-    writeFileSync(options.json, `${JSON.stringify({ machine, versions, settings, results }, null, 2)}\n`)
-  }
   if (results.some(({ voids }) => voids.length > 0)) process.exitCode = 1
 }
 

@@ -1,11 +1,16 @@
+import { randomIndexes } from './random-indexes.js'
+
 /*
  * A payload of a stream, little-endian. The receiver knows from it alone whether anything is missing, twice there,
  * out of order or damaged:
  *
- *   0             4              8                        n-4
- *   | number      | topic index  | 0, or the count  | … | ~number |
+ *   0             4              8                             n-4
+ *   | number      | topic index  | 0, or the count  | … stamps … | ~number |
  *     within its    of the         of all, on the
  *     topic         stream's       last payload
+ *
+ * Between the fields lies a pattern. Large payloads have stamps in it, each made of the number and of its own place;
+ * every so many of them are written and compared wholly, so that a stream of them does not measure memory alone.
  */
 
 /** The smallest payload that holds the fields. */
@@ -15,10 +20,19 @@ const TOPIC_INDEX_OFFSET = 4
 const COUNT_OFFSET = 8
 const CHECK_BYTES = 4
 
-/** What lies between the fields: no run of zeros that anything could shorten. */
-const FILLER = 0x5a
+/** Smaller payloads are all check; from here on there is room for stamps. */
+const STAMPED_BYTES_MIN = 1024
 
-function writeU32(bytes: Buffer, offset: number, value: number): void {
+/** Parts of a large payload that begin with a stamp, except for the first. */
+const STAMPED_PARTS = 16
+
+/** Of the large payloads of a topic, one in so many is compared wholly. */
+const WHOLE_EVERY = 16
+
+/** The pattern is any number. */
+const PATTERN_BOUND = 2 ** 32
+
+function writeU32(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value
   bytes[offset + 1] = value >>> 8
   bytes[offset + 2] = value >>> 16
@@ -32,33 +46,70 @@ function readU32(bytes: Uint8Array, offset: number): number {
   )
 }
 
+function makePattern(payloadBytes: number): Buffer {
+  const words = randomIndexes(Math.ceil(payloadBytes / 4), PATTERN_BOUND)
+  return Buffer.from(words.buffer, 0, payloadBytes)
+}
+
+/** Bytes between two stamps; 0: the payload has none. */
+function stampStep(payloadBytes: number): number {
+  return payloadBytes < STAMPED_BYTES_MIN ? 0 : Math.floor(payloadBytes / STAMPED_PARTS)
+}
+
+function isCheckedWholly(payloadBytes: number, number: number): boolean {
+  return payloadBytes >= STAMPED_BYTES_MIN && number % WHOLE_EVERY === 0
+}
+
+function writeFields(payload: Uint8Array, number: number, topicIndex: number, count: number): void {
+  writeU32(payload, 0, number)
+  writeU32(payload, TOPIC_INDEX_OFFSET, topicIndex)
+  writeU32(payload, COUNT_OFFSET, count)
+  const step = stampStep(payload.length)
+  for (let part = 1; step > 0 && part < STAMPED_PARTS; part++) {
+    writeU32(payload, part * step, number ^ (part * step))
+  }
+  writeU32(payload, payload.length - CHECK_BYTES, ~number)
+}
+
+function stampsFit(payload: Uint8Array, number: number): boolean {
+  const step = stampStep(payload.length)
+  for (let part = 1; step > 0 && part < STAMPED_PARTS; part++) {
+    if (readU32(payload, part * step) !== (number ^ (part * step)) >>> 0) return false
+  }
+  return readU32(payload, payload.length - CHECK_BYTES) === ~number >>> 0
+}
+
 /** Numbers the payloads of one stream. */
 export class StreamNumbering {
   readonly #nextNumbers: Uint32Array
+  readonly #pattern: Buffer
 
-  constructor(topicCount: number) {
+  constructor(topicCount: number, payloadBytes: number) {
     this.#nextNumbers = new Uint32Array(topicCount)
+    this.#pattern = makePattern(payloadBytes)
   }
 
   /** Fills a payload; `count` is that of the whole stream on its last one, else 0. */
-  stamp(payload: Buffer, topicIndex: number, count: number): void {
+  stamp(payload: Uint8Array, topicIndex: number, count: number): void {
     const number = this.#nextNumbers[topicIndex]!
     this.#nextNumbers[topicIndex] = number + 1
-    writeU32(payload, 0, number)
-    writeU32(payload, TOPIC_INDEX_OFFSET, topicIndex)
-    writeU32(payload, COUNT_OFFSET, count)
-    writeU32(payload, payload.length - CHECK_BYTES, ~number)
+    if (isCheckedWholly(payload.length, number)) payload.set(this.#pattern)
+    writeFields(payload, number, topicIndex, count)
   }
 }
 
+/** Buffers that lack only their fields. */
 export function makePayloads(count: number, payloadBytes: number): Buffer[] {
-  return Array.from({ length: count }, () => Buffer.alloc(payloadBytes, FILLER))
+  const pattern = makePattern(payloadBytes)
+  return Array.from({ length: count }, () => Buffer.from(pattern))
 }
 
 /** Checks the payloads of one stream as they arrive. */
 export class StreamCheck {
   readonly #nextNumbers: Uint32Array
   readonly #payloadBytes: number
+  /** What a payload that is checked wholly must be. */
+  readonly #expected: Buffer
   #count = 0
   received = 0
   /** Payloads that were not the next of their topic, or not whole. */
@@ -67,6 +118,7 @@ export class StreamCheck {
   constructor(topicCount: number, payloadBytes: number) {
     this.#nextNumbers = new Uint32Array(topicCount)
     this.#payloadBytes = payloadBytes
+    this.#expected = makePattern(payloadBytes)
   }
 
   /** Whether the last payload has come, and as many as it names. */
@@ -78,11 +130,18 @@ export class StreamCheck {
     this.received += 1
     const number = readU32(payload, 0)
     const topicIndex = readU32(payload, TOPIC_INDEX_OFFSET)
-    const check = readU32(payload, payload.length - CHECK_BYTES)
     const count = readU32(payload, COUNT_OFFSET)
     if (count !== 0) this.#count = count
-    const whole = payload.length === this.#payloadBytes && check === ~number >>> 0
+    const whole =
+      payload.length === this.#payloadBytes &&
+      stampsFit(payload, number) &&
+      (!isCheckedWholly(payload.length, number) || this.#equals(payload, number, topicIndex, count))
     if (!whole || number !== this.#nextNumbers[topicIndex]) this.faults += 1
     this.#nextNumbers[topicIndex] = number + 1
+  }
+
+  #equals(payload: Uint8Array, number: number, topicIndex: number, count: number): boolean {
+    writeFields(this.#expected, number, topicIndex, count)
+    return Buffer.compare(this.#expected, payload) === 0
   }
 }

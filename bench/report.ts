@@ -1,9 +1,8 @@
 import { cpus, loadavg, release } from 'node:os'
-import type { Peer, PeerName } from './peers/index.js'
-import type { MetricResult, ScenarioResult } from './runner.js'
+import type { MetricResult, ScenarioResult, SystemResult } from './runner.js'
 import type { Spread } from './statistics.js'
 
-const HEADINGS = ['scenario', 'metric', 'better', 'ringbus', 'nats', 'ringbus / nats']
+const HEADINGS = ['scenario', 'metric', 'better', 'system', 'median (min–max)', 'divided by']
 
 /** What the figures depend on. */
 export function describeMachine(): Record<string, string | number> {
@@ -17,11 +16,9 @@ export function describeMachine(): Record<string, string | number> {
   }
 }
 
-/** A table of all results, a line for each metric. */
+/** A table of all results: a line for each system in each metric, what repeats left out. */
 export function formatTable(results: readonly ScenarioResult[]): string {
-  const rows = results.flatMap((result) =>
-    result.metrics.map((metric, index) => formatRow(index === 0 ? result.scenario : '', metric)),
-  )
+  const rows = results.flatMap(formatScenario)
   const widths = HEADINGS.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => row[column]!.length)),
   )
@@ -41,29 +38,48 @@ export function formatRemarks(results: readonly ScenarioResult[]): string[] {
   ])
 }
 
-export function peerVersions(peers: readonly Peer[]): Partial<Record<PeerName, string>> {
-  return Object.fromEntries(peers.map((peer) => [peer.name, peer.version()]))
+function formatScenario({ scenario, metrics }: ScenarioResult): string[][] {
+  const rows = metrics.flatMap(formatMetric)
+  return rows.map((row, index) => [index === 0 ? scenario : '', ...row])
 }
 
-function formatRow(scenario: string, { metric, unit, better, spreads, ratios }: MetricResult): string[] {
-  return [
-    scenario,
-    unit === 'ratio' ? metric : `${metric}, ${unit}`,
-    better,
-    formatSpread(spreads.ringbus, unit),
-    formatSpread(spreads.nats, unit),
-    formatSpread(ratios.nats, 'ratio'),
-  ]
+function formatMetric({ metric, unit, better, systems }: MetricResult): string[][] {
+  const name = unit === 'ratio' ? metric : `${metric}, ${unit}`
+  return systems.map(({ peer, spread, ratios }, index) => [
+    ...(index === 0 ? [name, better] : ['', '']),
+    peer,
+    formatSpread(spread, unit),
+    formatRatios(ratios),
+  ])
 }
 
-function formatSpread(spread: Spread | undefined, unit: string): string {
-  if (spread === undefined) return '-'
-  const { median, min, max } = spread
+function formatRatios(ratios: SystemResult['ratios']): string {
+  return Object.entries(ratios)
+    .map(([reference, ratio]) => `${reference} ${formatSpread(ratio, 'ratio')}`)
+    .join(', ')
+}
+
+function formatSpread({ median, min, max }: Spread, unit: MetricResult['unit']): string {
   return `${formatValue(median, unit)} (${formatValue(min, unit)}–${formatValue(max, unit)})`
 }
 
-function formatValue(value: number, unit: string): string {
-  if (unit === 'messages/s') return `${(value / 1e6).toFixed(2)} M`
-  if (unit === 'bytes') return value.toFixed(0)
-  return value.toFixed(unit === 'µs' ? 1 : 2)
+function formatValue(value: number, unit: MetricResult['unit']): string {
+  switch (unit) {
+    case 'messages/s':
+      return `${(value / 1e6).toFixed(2)} M`
+    case 'bytes':
+    case 'MiB/s':
+      return value.toFixed(0)
+    case 'µs':
+    case 'MiB':
+    case 's':
+      return value.toFixed(1)
+    case 'ratio':
+      return formatRatio(value)
+  }
+}
+
+/** Three digits for small ratios, which are those that matter most. */
+function formatRatio(value: number): string {
+  return value.toFixed(value < 0.2 ? 3 : 2)
 }

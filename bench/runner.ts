@@ -1,14 +1,27 @@
-import type { Peer, PeerName } from './peers/index.js'
-import { type MeasureOptions, type Sample, type Scenario, VoidSample } from './scenarios/index.js'
+import { FOREIGN_NAMES, OWN_NAMES, type Peer, type PeerName } from './peers/index.js'
+import {
+  type MeasureOptions,
+  type Metric,
+  type Reference,
+  type Sample,
+  type Scenario,
+  VoidSample,
+} from './scenarios/index.js'
 import { type Spread, spread } from './statistics.js'
+
+/** How a metric came out for one system. */
+export interface SystemResult {
+  readonly peer: PeerName
+  readonly spread: Spread
+  /** Of ringbus only: divided by each reference, round by round. */
+  readonly ratios: Partial<Record<Reference, Spread>>
+}
 
 export interface MetricResult {
   readonly metric: string
-  readonly unit: string
+  readonly unit: Metric['unit']
   readonly better: 'higher' | 'lower'
-  readonly spreads: Partial<Record<PeerName, Spread>>
-  /** ringbus divided by each peer, pair by pair. */
-  readonly ratios: Partial<Record<PeerName, Spread>>
+  readonly systems: readonly SystemResult[]
 }
 
 export interface ScenarioResult {
@@ -24,15 +37,15 @@ export interface ScenarioResult {
 
 export interface RunOptions extends MeasureOptions {
   readonly pairs: number
-  /** Told of each sample as it is there. */
-  sampled(scenario: Scenario, peer: Peer, round: number): void
+  /** Told of each sample before it is taken. */
+  sampling(scenario: Scenario, peer: Peer, round: number): void
 }
 
 /** By round; null where the sample does not count. */
 type SampleList = readonly (Sample | null)[]
 type Samples = Map<PeerName, (Sample | null)[]>
 
-/** Measures one scenario, the peers in turn; who is first changes from round to round. */
+/** Measures one scenario, the systems in turn; who is first changes from round to round. */
 export async function runScenario(
   scenario: Scenario,
   peers: readonly Peer[],
@@ -47,7 +60,7 @@ export async function runScenario(
   const voids: string[] = []
   for (let round = 0; round < rounds; round++) {
     for (const peer of round % 2 === 0 ? taking : taking.toReversed()) {
-      options.sampled(scenario, peer, round)
+      options.sampling(scenario, peer, round)
       const list = samples.get(peer.name)!
       try {
         list.push(await scenario.measure(peer, options))
@@ -62,24 +75,61 @@ export async function runScenario(
   return { scenario: name, title, metrics, voids, samples: Object.fromEntries(samples) }
 }
 
-function summarise(scenario: Scenario, samples: Samples): MetricResult[] {
-  return scenario.metrics.map(({ name, unit, better }, index) => {
-    const spreads: Partial<Record<PeerName, Spread>> = {}
-    const ratios: Partial<Record<PeerName, Spread>> = {}
+function summarise({ metrics, references }: Scenario, samples: Samples): MetricResult[] {
+  return metrics.map(({ name, unit, better }, index) => {
+    const columns = new Map<PeerName, (number | undefined)[]>()
     for (const [peer, list] of samples) {
-      const values = list.flatMap((sample) => (sample === null ? [] : [sample[index]!]))
-      if (values.length > 0) spreads[peer] = spread(values)
-      const pairs = peer === 'ringbus' ? [] : pairRatios(samples.get('ringbus') ?? [], list, index)
-      if (pairs.length > 0) ratios[peer] = spread(pairs)
+      columns.set(
+        peer,
+        list.map((sample) => sample?.[index]),
+      )
     }
-    return { metric: name, unit, better, spreads, ratios }
+    const systems = [...columns].flatMap(([peer, column]): SystemResult[] => {
+      const values = column.filter((value) => value !== undefined)
+      if (values.length === 0) return []
+      return [{ peer, spread: spread(values), ratios: ratiosOf(peer, columns, references, better) }]
+    })
+    return { metric: name, unit, better, systems }
   })
 }
 
+type Columns = ReadonlyMap<PeerName, readonly (number | undefined)[]>
+
+function ratiosOf(
+  peer: PeerName,
+  columns: Columns,
+  references: readonly Reference[],
+  better: Metric['better'],
+): Partial<Record<Reference, Spread>> {
+  const ratios: Partial<Record<Reference, Spread>> = {}
+  if (!isOwn(peer)) return ratios
+  for (const reference of references) {
+    if (reference === peer) continue
+    const column = reference === 'best' ? bestColumn(columns, better) : (columns.get(reference) ?? [])
+    const pairs = pairRatios(columns.get(peer)!, column)
+    if (pairs.length > 0) ratios[reference] = spread(pairs)
+  }
+  return ratios
+}
+
 /** Of the rounds in which both have a sample that counts. */
-function pairRatios(own: SampleList, others: SampleList, metricIndex: number): number[] {
-  return others.flatMap((other, round) => {
-    const mine = own[round]
-    return other && mine ? [mine[metricIndex]! / other[metricIndex]!] : []
+function pairRatios(own: readonly (number | undefined)[], others: readonly (number | undefined)[]): number[] {
+  return own.flatMap((value, round) => {
+    const other = others[round]
+    return value === undefined || other === undefined ? [] : [value / other]
   })
+}
+
+/** Round by round the best of those that are not ringbus. */
+function bestColumn(columns: Columns, better: Metric['better']): (number | undefined)[] {
+  const rounds = Math.max(0, ...[...columns.values()].map((column) => column.length))
+  return Array.from({ length: rounds }, (_, round) => {
+    const values = FOREIGN_NAMES.flatMap((name) => columns.get(name)?.[round] ?? [])
+    if (values.length === 0) return undefined
+    return better === 'higher' ? Math.max(...values) : Math.min(...values)
+  })
+}
+
+function isOwn(name: PeerName): boolean {
+  return (OWN_NAMES as readonly PeerName[]).includes(name)
 }

@@ -1,14 +1,32 @@
-export type { Connection, Peer, PeerName, Server, Tuning } from './peer.js'
-export { PAYLOADS_IN_TURN } from './peer.js'
+export {
+  type Connection,
+  type ConnectSettings,
+  type DeliveryCounts,
+  type Draft,
+  FOREIGN_NAMES,
+  OWN_NAMES,
+  PAYLOADS_IN_TURN,
+  type Peer,
+  type PeerName,
+  type Requests,
+  type Server,
+  type Tuning,
+} from './peer.js'
 
 import type { Peer, PeerName } from './peer.js'
 
-/** Loads one system alone, so that a worker of one does not carry the other's client with it. */
+/** Loads one system alone, so that a worker of one does not carry the others' clients with it. */
 export async function loadPeer(name: PeerName): Promise<Peer> {
   switch (name) {
-    case 'ringbus':
-      return (await import('./ringbus.js')).ringbus
     case 'nats':
       return (await import('./nats.js')).nats
+    case 'redis':
+      return (await import('./redis.js')).redis
+    case 'mosquitto':
+      return (await import('./mosquitto.js')).mosquitto
+    case 'zeromq':
+      return (await import('./zeromq.js')).zeromq
+    default:
+      return (await import('./ringbus.js')).ringbusVariant(name)
   }
 }

@@ -1,11 +1,8 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
-import type { Connection, Peer, Server } from './peer.js'
+import type { Connection, PayloadHandler, Peer, Requests } from './peer.js'
+import { programPresence, startServerProgram } from './server-process.js'
 
 const PROGRAM = 'nats-server'
 
@@ -23,26 +20,30 @@ const REQUEST_TIMEOUT_MS = 10_000
 
 class NatsPeerConnection implements Connection {
   readonly #connection: NatsConnection
+  readonly requests: Requests
 
   constructor(connection: NatsConnection) {
     this.#connection = connection
+    this.requests = {
+      echo: (topic) => {
+        connection.subscribe(topic, { callback: (_error, message) => void message.respond(message.data) })
+      },
+      request: async (topic, payload) => {
+        const reply = await connection.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
+        return reply.data
+      },
+    }
   }
 
-  publish(topic: string, payload: Buffer): void {
+  publish(topic: string, payload: Buffer): boolean {
     this.#connection.publish(topic, payload)
+    return true
   }
 
-  subscribe(topic: string, handler: (payload: Uint8Array) => void): void {
-    this.#connection.subscribe(topic, { callback: (_error, message) => handler(message.data) })
-  }
+  async ready(): Promise<void> {}
 
-  echo(topic: string): void {
-    this.#connection.subscribe(topic, { callback: (_error, message) => void message.respond(message.data) })
-  }
-
-  async request(topic: string, payload: Buffer): Promise<Uint8Array> {
-    const reply = await this.#connection.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
-    return reply.data
+  subscribe(topic: string, handler: PayloadHandler): void {
+    this.#connection.subscribe(topic, { callback: (_error, message) => void handler(message.data) })
   }
 
   flush(): Promise<void> {
@@ -54,49 +55,34 @@ class NatsPeerConnection implements Connection {
   }
 }
 
-async function startServer(): Promise<Server> {
-  const folder = mkdtempSync(join(tmpdir(), 'ringbus-bench-nats-'))
-  const configurationPath = join(folder, 'nats.conf')
-  writeFileSync(configurationPath, CONFIGURATION)
-  const server = spawn(PROGRAM, ['-c', configurationPath], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const exited = once(server, 'exit')
-  try {
-    const address = await listeningAddress(server)
-    return {
-      address,
-      async stop() {
-        server.kill('SIGKILL')
-        await exited
-        rmSync(folder, { recursive: true })
-      },
-    }
-  } catch (error) {
-    server.kill('SIGKILL')
-    rmSync(folder, { recursive: true })
-    throw error
-  }
-}
-
-/** The server chooses a free port and names it in its log, of which nothing follows once it is ready. */
-async function listeningAddress(server: ChildProcess): Promise<string> {
-  let address: string | undefined
-  for await (const line of createInterface({ input: server.stderr! })) {
-    address = /Listening for client connections on (\S+)/.exec(line)?.[1] ?? address
-    if (line.includes('Server is ready') && address !== undefined) return address
-  }
-  throw new Error(`${PROGRAM} ended before it was ready`)
-}
-
 export const nats: Peer = {
   name: 'nats',
-  tuning: { windowMessages: 16_384, burstMessages: 4096, reportMessages: 2048 },
-
-  version() {
-    const { status, stdout } = spawnSync(PROGRAM, ['--version'], { encoding: 'utf8' })
-    return status === 0 ? stdout.trim() : undefined
+  tuning: {
+    windowMessages: 16_384,
+    windowBytes: 32 * 1024 * 1024,
+    burstMessages: 4096,
+    reportMessages: 2048,
   },
 
-  startServer,
+  presence() {
+    return programPresence(PROGRAM, '--version', /v(\S+)/)
+  },
+
+  startServer() {
+    return startServerProgram(PROGRAM, (folder) => {
+      const configurationPath = join(folder, 'nats.conf')
+      writeFileSync(configurationPath, CONFIGURATION)
+      let address: string | undefined
+      return {
+        args: ['-c', configurationPath],
+        /** The server chooses a free port and names it in its log. */
+        readyAddress(line) {
+          address = /Listening for client connections on (\S+)/.exec(line)?.[1] ?? address
+          return line.includes('Server is ready') ? address : undefined
+        },
+      }
+    })
+  },
 
   async connect(address) {
     const connection = await connect({

@@ -1,15 +1,37 @@
-/** One connection of a worker to the system that is measured: what all of them offer, and no more. */
-export interface Connection {
-  /** Sends a payload, which stays as it is for at least the next `PAYLOADS_IN_TURN` publishes. */
-  publish(topic: string, payload: Buffer): void
-  /** The handler's payload is valid during the call. In force after the next flush. */
-  subscribe(topic: string, handler: (payload: Uint8Array) => void): void
+/** Memory for one payload: fill it, then publish it. */
+export interface Draft {
+  readonly bytes: Uint8Array
+  /** False when the next publish should wait for `ready`. */
+  publish(): boolean
+}
+
+/** Requests and replies, of the systems that are measured with them. */
+export interface Requests {
   /** Answers each request with its own payload. In force after the next flush. */
   echo(topic: string): void
   request(topic: string, payload: Buffer): Promise<Uint8Array>
+}
+
+/** The handler's payload is valid until the handler has returned, or until the promise that it returned settles. */
+export type PayloadHandler = (payload: Uint8Array) => void | Promise<void>
+
+/** One connection of a worker to the system that is measured: what all of them offer, and no more. */
+export interface Connection {
+  /**
+   * Sends a payload, which stays as it is for at least the next `PAYLOADS_IN_TURN` publishes, or until every
+   * subscriber has reported it as handled. False when the next publish should wait for `ready`.
+   */
+  publish(topic: string, payload: Buffer): boolean
+  /** Resolves when publishing is welcome, and at once where a system never says that it is not. */
+  ready(topic: string): Promise<void>
+  /** In force after the next flush. */
+  subscribe(topic: string, handler: PayloadHandler): void
   /** Resolves once the server has taken everything before. */
   flush(): Promise<void>
   close(): Promise<void>
+  /** The system's own memory to fill, where it has some; otherwise payloads are buffers of the publisher. */
+  loan?(topic: string, byteLength: number): Promise<Draft>
+  readonly requests?: Requests
 }
 
 /**
@@ -19,29 +41,62 @@ export interface Connection {
 export interface Tuning {
   /** Messages published and not yet reported as handled. */
   readonly windowMessages: number
+  /** The same in bytes of payload, which counts where payloads are large. */
+  readonly windowBytes: number
   /** Messages published in one turn of the event loop. */
   readonly burstMessages: number
   /** Messages between two reports of a subscriber. */
   readonly reportMessages: number
 }
 
+/** Deliveries of payloads that are large enough for a ring, as the server has counted them since it started. */
+export interface DeliveryCounts {
+  readonly byRing: number
+  /** By the socket, although they were large enough. */
+  readonly inlined: number
+}
+
 export interface Server {
   /** What workers connect to. */
   readonly address: string
   stop(): Promise<void>
+  /** Where a system has several ways for a payload, which of them payloads went. */
+  deliveryCounts?(): Promise<DeliveryCounts>
 }
+
+export interface ConnectSettings {
+  /** The smallest payload of a measurement, which a system with a ring sends by it. */
+  readonly payloadBytesMin: number
+}
+
+/** Whether a system can be measured here: its version, or why it cannot. */
+export type Presence = { readonly version: string } | { readonly missing: string }
 
 /** A system under measurement. */
 export interface Peer {
   readonly name: PeerName
   readonly tuning: Tuning
-  /** Its version, or undefined where it is not installed. */
-  version(): string | undefined
+  /** The way that payloads must go for a figure to count, where a system has several. */
+  readonly way?: 'ring' | 'inline'
+  presence(): Promise<Presence> | Presence
   startServer(options: { readonly profileFolder: string | undefined }): Promise<Server>
-  connect(address: string): Promise<Connection>
+  connect(address: string, settings: ConnectSettings): Promise<Connection>
 }
 
-export type PeerName = 'ringbus' | 'nats'
+/** ringbus as it is by default, and with one way of large payloads each. */
+export const OWN_NAMES = [
+  'ringbus',
+  'ringbus-inline',
+  'ringbus-copies',
+  'ringbus-view',
+  'ringbus-loan',
+] as const
+
+export const FOREIGN_NAMES = ['nats', 'redis', 'mosquitto', 'zeromq'] as const
+
+export type OwnName = (typeof OWN_NAMES)[number]
+export type ForeignName = (typeof FOREIGN_NAMES)[number]
+export type PeerName = OwnName | ForeignName
 
 /** Buffers that a publisher fills in turn, for a client may keep one until it next writes to its socket. */
 export const PAYLOADS_IN_TURN = 4096

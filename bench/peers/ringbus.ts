@@ -1,34 +1,75 @@
 import { readFileSync } from 'node:fs'
-import { connect, type RingbusClient } from '../../client/index.js'
-import type { Connection, Peer } from './peer.js'
+import { type ConnectOptions, connect, type RingbusClient } from '../../client/index.js'
+import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Tuning } from './peer.js'
 import { startRingbusBroker } from './ringbus-broker.js'
 
 const MANIFEST = new URL('../../../package.json', import.meta.url)
 
 const REQUEST_TIMEOUT_MS = 10_000
 
+const MIB = 1024 * 1024
+
+/** Which of the ways for large payloads a program takes. */
+interface Usage {
+  readonly way?: 'ring' | 'inline'
+  /** Publishes from the ring's own memory. */
+  readonly loan?: true
+  /** Subscribes with views of the ring instead of copies. */
+  readonly view?: true
+  readonly tuning: Tuning
+}
+
+/** A subscription's backlog in the broker holds 8 MiB, which a window must not pass. */
+const INLINE_TUNING: Tuning = {
+  windowMessages: 16_384,
+  windowBytes: 6 * MIB,
+  burstMessages: 1024,
+  reportMessages: 2048,
+}
+
+/** A subscriber may hold a quarter of a ring. */
+const RING_TUNING: Tuning = { ...INLINE_TUNING, windowBytes: 16 * MIB }
+
+const USAGES: Record<OwnName, Usage> = {
+  ringbus: { tuning: INLINE_TUNING },
+  'ringbus-inline': { way: 'inline', tuning: INLINE_TUNING },
+  'ringbus-copies': { way: 'ring', tuning: RING_TUNING },
+  'ringbus-view': { way: 'ring', view: true, tuning: RING_TUNING },
+  'ringbus-loan': { way: 'ring', view: true, loan: true, tuning: RING_TUNING },
+}
+
 class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
+  readonly #usage: Usage
+  readonly requests: Requests
+  readonly loan?: (topic: string, byteLength: number) => Promise<Draft>
 
-  constructor(bus: RingbusClient) {
+  constructor(bus: RingbusClient, usage: Usage) {
     this.#bus = bus
+    this.#usage = usage
+    this.requests = {
+      echo: (topic) => {
+        bus.serve(topic, (request) => request.bytes)
+      },
+      request: async (topic, payload) => {
+        const reply = await bus.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
+        return reply.bytes
+      },
+    }
+    if (usage.loan) this.loan = (topic, byteLength) => bus.loan(topic, byteLength)
   }
 
-  publish(topic: string, payload: Buffer): void {
-    this.#bus.publish(topic, payload)
+  publish(topic: string, payload: Buffer): boolean {
+    return this.#bus.publish(topic, payload)
   }
 
-  subscribe(topic: string, handler: (payload: Uint8Array) => void): void {
-    this.#bus.subscribe(topic, (message) => handler(message.bytes))
+  ready(topic: string): Promise<void> {
+    return this.#bus.ready(topic)
   }
 
-  echo(topic: string): void {
-    this.#bus.serve(topic, (request) => request.bytes)
-  }
-
-  async request(topic: string, payload: Buffer): Promise<Uint8Array> {
-    const reply = await this.#bus.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
-    return reply.bytes
+  subscribe(topic: string, handler: PayloadHandler): void {
+    const options = this.#usage.view ? { view: true } : {}
+    this.#bus.subscribe(topic, options, (message) => handler(message.bytes))
   }
 
   flush(): Promise<void> {
@@ -40,19 +81,35 @@ class RingbusConnection implements Connection {
   }
 }
 
-export const ringbus: Peer = {
-  name: 'ringbus',
-  tuning: { windowMessages: 16_384, burstMessages: 1024, reportMessages: 2048 },
+/** Everything that is as large as the payloads of the measurement goes that way. */
+function ringOption(usage: Usage, payloadBytesMin: number): ConnectOptions {
+  switch (usage.way) {
+    case 'ring':
+      return { ring: { threshold: payloadBytesMin } }
+    case 'inline':
+      return { ring: false }
+    default:
+      return {}
+  }
+}
 
-  version() {
-    return (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version
-  },
+export function ringbusVariant(name: OwnName): Peer {
+  const usage = USAGES[name]
+  return {
+    name,
+    tuning: usage.tuning,
+    ...(usage.way === undefined ? {} : { way: usage.way }),
 
-  startServer({ profileFolder }) {
-    return startRingbusBroker(profileFolder)
-  },
+    presence() {
+      return { version: (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version }
+    },
 
-  async connect(address) {
-    return new RingbusConnection(await connect({ path: address }))
-  },
+    startServer({ profileFolder }) {
+      return startRingbusBroker(profileFolder)
+    },
+
+    async connect(path, { payloadBytesMin }) {
+      return new RingbusConnection(await connect({ path, ...ringOption(usage, payloadBytesMin) }), usage)
+    },
+  }
 }

@@ -52,6 +52,7 @@ export const idleClientsScenario: Scenario = {
   title: `${CLIENTS} idle clients, resident bytes of the broker for each`,
   metrics: [{ name: 'per client', unit: 'bytes', better: 'lower' }],
   peers: ['ringbus'],
+  references: [],
   samplesMax: 3,
 
   obstacle() {

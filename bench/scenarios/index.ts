@@ -1,14 +1,27 @@
 import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
+import { payloadLatencyScenarios } from './payload-latency.js'
+import { payloadStreamScenarios } from './payload-streams.js'
 import type { Scenario } from './scenario.js'
+import { sharedMemoryScenario } from './shared-memory.js'
 import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
-export { type MeasureOptions, type Metric, type Sample, type Scenario, VoidSample } from './scenario.js'
+export {
+  type MeasureOptions,
+  type Metric,
+  type Reference,
+  type Sample,
+  type Scenario,
+  VoidSample,
+} from './scenario.js'
 
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
+  ...payloadLatencyScenarios,
+  ...payloadStreamScenarios,
+  sharedMemoryScenario,
   idleClientsScenario,
   subscriptionsScenario,
 ]

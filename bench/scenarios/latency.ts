@@ -1,6 +1,6 @@
 import { Child } from '../child.js'
 import type { LatencyCommands } from '../workers/latency.js'
-import type { Metric, Scenario } from './scenario.js'
+import { type Metric, type Scenario, withServer } from './scenario.js'
 
 const LATENCY = new URL('../workers/latency.js', import.meta.url)
 
@@ -21,21 +21,22 @@ function latency(name: string, title: string, command: 'pingPong' | 'request'): 
     title,
     metrics: METRICS,
     peers: ['ringbus', 'nats'],
-    async measure(peer, { seriesCount, profileFolder }) {
-      const server = await peer.startServer({ profileFolder })
-      const worker = new Child<LatencyCommands>(LATENCY, { profileFolder })
-      try {
-        await worker.call('connect', { peer: peer.name, address: server.address })
-        const { p50Us, p99Us, p999Us } = await worker.call(command, {
-          payloadBytes: PAYLOAD_BYTES,
-          warmupCount: WARMUP_COUNT,
-          count: seriesCount,
-        })
-        return [p50Us, p99Us, p999Us]
-      } finally {
-        await worker.stop()
-        await server.stop()
-      }
+    references: ['nats'],
+    measure(peer, options) {
+      return withServer(peer, options, async (server) => {
+        const worker = new Child<LatencyCommands>(LATENCY, options)
+        try {
+          await worker.call('connect', { peer: peer.name, address: server.address })
+          const { p50Us, p99Us, p999Us } = await worker.call(command, {
+            payloadBytes: PAYLOAD_BYTES,
+            warmupCount: WARMUP_COUNT,
+            count: options.seriesCount,
+          })
+          return [p50Us, p99Us, p999Us]
+        } finally {
+          await worker.stop()
+        }
+      })
     },
   }
 }

@@ -1,8 +1,8 @@
-import type { Peer, PeerName } from '../peers/index.js'
+import type { Peer, PeerName, Server } from '../peers/index.js'
 
 export interface Metric {
   readonly name: string
-  readonly unit: 'messages/s' | 'µs' | 'bytes' | 'ratio'
+  readonly unit: 'messages/s' | 'MiB/s' | 'µs' | 's' | 'bytes' | 'MiB' | 'ratio'
   readonly better: 'higher' | 'lower'
 }
 
@@ -12,11 +12,18 @@ export type Sample = readonly number[]
 export interface MeasureOptions {
   /** How long a stream is published, after a warm-up. */
   readonly durationMs: number
-  /** How many messages a latency series has, after a warm-up. */
+  /** How long processes run before they are measured. */
+  readonly warmupMs: number
+  /** How many messages a latency series of small messages has, after a warm-up. */
   readonly seriesCount: number
+  /** How long a latency series of a given payload size takes. */
+  readonly seriesMs: number
   /** Where processes leave their profiles. */
   readonly profileFolder: string | undefined
 }
+
+/** What ringbus is compared with: one system, or the best of those that are not ringbus, round by round. */
+export type Reference = PeerName | 'best'
 
 /** What is measured, once per call, with processes of its own that are gone afterwards. */
 export interface Scenario {
@@ -24,12 +31,45 @@ export interface Scenario {
   readonly title: string
   readonly metrics: readonly Metric[]
   readonly peers: readonly PeerName[]
+  readonly references: readonly Reference[]
   /** Samples that suffice, for what hardly varies and takes long. */
   readonly samplesMax?: number
+  /** Left out of a quick run unless it is named. */
+  readonly isLong?: true
   /** Why it cannot run here. */
   obstacle?(): string | undefined
   measure(peer: Peer, options: MeasureOptions): Promise<Sample>
 }
 
-/** A figure that must not count: messages were lost, doubled or damaged. */
+/** A figure that must not count: messages were lost, doubled or damaged, or did not go the way that it names. */
 export class VoidSample extends Error {}
+
+/** Something that has processes. */
+interface Closable {
+  close(): Promise<void>
+}
+
+export async function withServer<Result>(
+  peer: Peer,
+  options: MeasureOptions,
+  use: (server: Server) => Promise<Result>,
+): Promise<Result> {
+  const server = await peer.startServer(options)
+  try {
+    return await use(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+export async function closing<Opened extends Closable, Result>(
+  opening: Promise<Opened>,
+  use: (opened: Opened) => Promise<Result>,
+): Promise<Result> {
+  const opened = await opening
+  try {
+    return await use(opened)
+  } finally {
+    await opened.close()
+  }
+}

@@ -1,7 +1,7 @@
 import { Child } from '../child.js'
 import type { Peer, Server } from '../peers/index.js'
 import type { BystanderCommands } from '../workers/bystander.js'
-import type { Scenario } from './scenario.js'
+import { closing, type Scenario, withServer } from './scenario.js'
 import { Stream } from './stream.js'
 
 const BYSTANDER = new URL('../workers/bystander.js', import.meta.url)
@@ -19,7 +19,8 @@ async function subscribeBystander(
   server: Server,
   index: number,
 ) {
-  await child.call('connect', { peer: peer.name, address: server.address })
+  const { name } = peer
+  await child.call('connect', { peer: name, address: server.address, payloadBytesMin: PAYLOAD_BYTES })
   const order = { count: SUBSCRIPTIONS / BYSTANDERS, prefix: `bench.other.${index}` }
   await child.call('subscribe', order, SUBSCRIBE_TIMEOUT_MS)
 }
@@ -33,24 +34,22 @@ export const subscriptionsScenario: Scenario = {
     { name: 'with / without', unit: 'ratio', better: 'higher' },
   ],
   peers: ['ringbus', 'nats'],
+  references: ['nats'],
 
-  async measure(peer, { durationMs, profileFolder }) {
-    const server = await peer.startServer({ profileFolder })
-    const bystanders = Array.from({ length: BYSTANDERS }, () => new Child<BystanderCommands>(BYSTANDER))
-    try {
-      const shape = { payloadBytes: PAYLOAD_BYTES, topicCount: 1, subscribers: 1 }
-      const stream = await Stream.open(peer, server, shape, profileFolder)
-      try {
-        const without = await stream.run(durationMs)
-        await Promise.all(bystanders.map((child, index) => subscribeBystander(child, peer, server, index)))
-        const beside = await stream.run(durationMs)
-        return [without, beside, beside / without]
-      } finally {
-        await stream.close()
-      }
-    } finally {
-      await Promise.all(bystanders.map((child) => child.stop()))
-      await server.stop()
-    }
+  measure(peer, options) {
+    const shape = { payloadBytesMin: PAYLOAD_BYTES, topicCount: 1, subscribers: 1 }
+    return withServer(peer, options, (server) =>
+      closing(Stream.open(peer, server, shape, options), async (stream) => {
+        const bystanders = Array.from({ length: BYSTANDERS }, () => new Child<BystanderCommands>(BYSTANDER))
+        try {
+          const without = await stream.run(PAYLOAD_BYTES)
+          await Promise.all(bystanders.map((child, index) => subscribeBystander(child, peer, server, index)))
+          const beside = await stream.run(PAYLOAD_BYTES)
+          return [without, beside, beside / without]
+        } finally {
+          await Promise.all(bystanders.map((child) => child.stop()))
+        }
+      }),
+    )
   },
 }

@@ -1,5 +1,5 @@
-import type { Scenario } from './scenario.js'
-import { Stream, type StreamShape } from './stream.js'
+import { closing, type Scenario, withServer } from './scenario.js'
+import { Stream } from './stream.js'
 
 /** Small enough that the work per message counts, not the bytes; the size that brokers are compared at. */
 const PAYLOAD_BYTES = 128
@@ -10,24 +10,26 @@ const TINY_PAYLOAD_BYTES = 16
 const TOPICS = 64
 const FAN_OUTS = [1, 2, 4, 8]
 
-function throughput(name: string, title: string, shape: StreamShape): Scenario {
+interface Shape {
+  readonly payloadBytes: number
+  readonly topicCount: number
+  readonly subscribers: number
+}
+
+function throughput(name: string, title: string, { payloadBytes, ...shape }: Shape): Scenario {
   return {
     name,
     title,
     metrics: [{ name: 'delivered', unit: 'messages/s', better: 'higher' }],
     peers: ['ringbus', 'nats'],
-    async measure(peer, { durationMs, profileFolder }) {
-      const server = await peer.startServer({ profileFolder })
-      try {
-        const stream = await Stream.open(peer, server, shape, profileFolder)
-        try {
-          return [await stream.run(durationMs)]
-        } finally {
-          await stream.close()
-        }
-      } finally {
-        await server.stop()
-      }
+    references: ['nats'],
+    measure(peer, options) {
+      const streamShape = { ...shape, payloadBytesMin: payloadBytes }
+      return withServer(peer, options, (server) =>
+        closing(Stream.open(peer, server, streamShape, options), async (stream) => [
+          await stream.run(payloadBytes),
+        ]),
+      )
     },
   }
 }

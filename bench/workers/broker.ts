@@ -1,8 +1,8 @@
-import { startBroker } from '../../broker/index.js'
+import { type BrokerSettings, startBroker } from '../../broker/index.js'
 import { answerCommands } from '../child.js'
 
 export interface BrokerCommands {
-  start(order: { path: string }): Promise<void>
+  start(settings: BrokerSettings & { path: string }): Promise<void>
   /** Resident bytes after a forced collection; the child needs --expose-gc for it. */
   residentBytes(nothing: null): number
 }
@@ -11,8 +11,8 @@ export interface BrokerCommands {
 const COLLECTIONS = 3
 
 const commands: BrokerCommands = {
-  async start({ path }) {
-    await startBroker({ path })
+  async start(settings) {
+    await startBroker(settings)
   },
 
   residentBytes() {

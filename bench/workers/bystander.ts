@@ -2,7 +2,7 @@ import { answerCommands } from '../child.js'
 import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
 
 export interface BystanderCommands {
-  connect(order: { peer: PeerName; address: string }): Promise<void>
+  connect(order: { peer: PeerName; address: string; payloadBytesMin: number }): Promise<void>
   /** Makes subscriptions that no message of the bench matches. */
   subscribe(order: { count: number; prefix: string }): Promise<void>
 }
@@ -13,8 +13,8 @@ const SUBSCRIPTIONS_PER_FLUSH = 1000
 let connection: Connection
 
 const commands: BystanderCommands = {
-  async connect({ peer, address }) {
-    connection = await (await loadPeer(peer)).connect(address)
+  async connect({ peer, address, payloadBytesMin }) {
+    connection = await (await loadPeer(peer)).connect(address, { payloadBytesMin })
   },
 
   async subscribe({ count, prefix }) {

@@ -1,6 +1,7 @@
 import { answerCommands } from '../child.js'
-import { makePayloads } from '../payload.js'
-import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
+import { makePayloads, PAYLOAD_BYTES_MIN } from '../payload.js'
+import { type Connection, loadPeer, type PeerName, type Requests } from '../peers/index.js'
+import { percentile } from '../statistics.js'
 
 /** Exact percentiles of one series, in microseconds. */
 export interface Percentiles {
@@ -26,10 +27,15 @@ export interface LatencyCommands {
 let near: Connection
 let far: Connection
 
+function requestsOf({ requests }: Connection): Requests {
+  if (requests === undefined) throw new Error('The system is not measured with requests')
+  return requests
+}
+
 /** Times in milliseconds, as performance.now() counts them, of which the first are left out. */
 function percentiles(timesMs: Float64Array, warmupCount: number): Percentiles {
   const sorted = timesMs.subarray(warmupCount).slice().sort()
-  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1]! * 1000
+  const at = (share: number) => percentile(sorted, share) * 1000
   return { p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
 }
 
@@ -60,8 +66,9 @@ function playPingPong(timesMs: Float64Array, payload: Buffer): Promise<void> {
 const commands: LatencyCommands = {
   async connect({ peer, address }) {
     const loaded = await loadPeer(peer)
-    near = await loaded.connect(address)
-    far = await loaded.connect(address)
+    const settings = { payloadBytesMin: PAYLOAD_BYTES_MIN }
+    near = await loaded.connect(address, settings)
+    far = await loaded.connect(address, settings)
   },
 
   async pingPong({ payloadBytes, warmupCount, count }) {
@@ -73,12 +80,13 @@ const commands: LatencyCommands = {
   async request({ payloadBytes, warmupCount, count }) {
     const timesMs = new Float64Array(warmupCount + count)
     const payload = makePayloads(1, payloadBytes)[0]!
-    far.echo('bench.echo')
+    requestsOf(far).echo('bench.echo')
     await far.flush()
+    const asking = requestsOf(near)
     for (let index = 0; index < timesMs.length; index++) {
       payload.writeUInt32LE(index, 0)
       const sentAtMs = performance.now()
-      const reply = await near.request('bench.echo', payload)
+      const reply = await asking.request('bench.echo', payload)
       timesMs[index] = performance.now() - sentAtMs
       if (Buffer.compare(reply, payload) !== 0) throw new Error('A reply arrived damaged')
     }

@@ -9,28 +9,28 @@ export interface ReceiveOrder {
   readonly payloadBytes: number
   /** Messages between two reports of progress. */
   readonly reportMessages: number
+  /** Whether to keep the time of each arrival. */
+  readonly timed: boolean
 }
 
 export interface Received {
   readonly received: number
   readonly faults: number
   readonly endNs: number
+  /** When the handler of each was called, if the order said so. */
+  readonly arrivedNs: readonly number[]
 }
 
-let connection: Connection
-let reporter: ProgressReporter
-let check = new StreamCheck(0, 0)
-let reportMessages = 1
-let completed: (received: Received) => void = () => {}
-
-function handle(payload: Uint8Array): void {
-  check.accept(payload)
-  if (check.received % reportMessages === 0) reporter.report(check.received)
-  if (check.isComplete) completed({ received: check.received, faults: check.faults, endNs: nowNs() })
+export interface SubscribeOrder {
+  readonly peer: PeerName
+  readonly address: string
+  readonly pattern: string
+  readonly index: number
+  readonly payloadBytesMin: number
 }
 
 export interface SubscriberCommands {
-  connect(order: { peer: PeerName; address: string; pattern: string; index: number }): Promise<void>
+  connect(order: SubscribeOrder): Promise<void>
   /** Gets ready for one stream. */
   expect(order: ReceiveOrder): void
   /** Resolves once the stream is complete. */
@@ -39,23 +39,41 @@ export interface SubscriberCommands {
   state(nothing: null): { received: number; faults: number }
 }
 
+let connection: Connection
+let reporter: ProgressReporter
+let check = new StreamCheck(0, 0)
+let order: ReceiveOrder
+let arrivedNs: number[] = []
+let complete: (received: Received) => void
+let completed: Promise<Received>
+
+function handle(payload: Uint8Array): void {
+  if (order.timed) arrivedNs.push(nowNs())
+  check.accept(payload)
+  if (check.received % order.reportMessages === 0) reporter.report(check.received)
+  if (!check.isComplete) return
+  complete({ received: check.received, faults: check.faults, endNs: nowNs(), arrivedNs })
+}
+
 const commands: SubscriberCommands = {
-  async connect({ peer, address, pattern, index }) {
-    connection = await (await loadPeer(peer)).connect(address)
+  async connect({ peer, address, pattern, index, payloadBytesMin }) {
+    connection = await (await loadPeer(peer)).connect(address, { payloadBytesMin })
     reporter = new ProgressReporter(connection, index)
     connection.subscribe(pattern, handle)
     await connection.flush()
   },
 
-  expect(order) {
+  expect(nextOrder) {
+    order = nextOrder
     check = new StreamCheck(order.topicCount, order.payloadBytes)
-    reportMessages = order.reportMessages
+    arrivedNs = []
+    completed = new Promise((resolve) => {
+      complete = resolve
+    })
   },
 
   receive() {
-    return new Promise((resolve) => {
-      completed = resolve
-    })
+    return completed
   },
 
   state() {

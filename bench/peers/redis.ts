@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { createClient, type RedisClientType } from 'redis'
+import type { Connection, PayloadHandler, Peer } from './peer.js'
+import { programPresence, startServerProgram } from './server-process.js'
+
+const PROGRAM = 'redis-server'
+
+class RedisConnection implements Connection {
+  readonly #client: RedisClientType
+  /** Subscriptions that the server has not yet confirmed. */
+  #subscribing: Promise<unknown> = Promise.resolve()
+
+  constructor(client: RedisClientType) {
+    this.#client = client
+  }
+
+  publish(topic: string, payload: Buffer): boolean {
+    void this.#client.publish(topic, payload)
+    return true
+  }
+
+  async ready(): Promise<void> {}
+
+  subscribe(topic: string, handler: PayloadHandler): void {
+    const subscribed = this.#client.subscribe(topic, (payload) => void handler(payload), true)
+    this.#subscribing = Promise.all([this.#subscribing, subscribed])
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all([this.#subscribing, this.#client.ping()])
+  }
+
+  async close(): Promise<void> {
+    await this.#client.close()
+  }
+}
+
+export const redis: Peer = {
+  name: 'redis',
+  tuning: { windowMessages: 4096, windowBytes: 8 * 1024 * 1024, burstMessages: 1024, reportMessages: 512 },
+
+  presence() {
+    return programPresence(PROGRAM, '--version', /v=(\S+)/)
+  },
+
+  startServer() {
+    return startServerProgram(PROGRAM, (folder) => {
+      const socketPath = join(folder, 'redis.sock')
+      const settings: Record<string, string> = {
+        port: '0',
+        unixsocket: socketPath,
+        dir: folder,
+        // Nothing is stored, so nothing is written to the disk meanwhile.
+        save: '',
+        appendonly: 'no',
+        // A subscriber that has not read as much is otherwise disconnected.
+        'client-output-buffer-limit': 'pubsub 0 0 0',
+      }
+      return {
+        args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+        readyAddress: (line) => (/ready to accept connections/i.test(line) ? socketPath : undefined),
+      }
+    })
+  },
+
+  async connect(address) {
+    // Version 3 of its protocol lets one connection subscribe and publish.
+    const client: RedisClientType = createClient({
+      RESP: 3,
+      socket: { path: address, reconnectStrategy: false },
+    })
+    client.on('error', (error) => {
+      throw error
+    })
+    await client.connect()
+    return new RedisConnection(client)
+  },
+}

@@ -1,0 +1,7 @@
+/** No limit on what waits for a subscriber: past one the library drops messages. */
+export const UNLIMITED = { sendHighWaterMark: 0, receiveHighWaterMark: 0 } as const
+
+/** The proxy has a socket for those who publish and one for those who subscribe. */
+export function proxyAddress(folder: string, side: 'publishers' | 'subscribers'): string {
+  return `ipc://${folder}/${side}.sock`
+}

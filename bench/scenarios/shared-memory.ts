@@ -1,0 +1,111 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Child } from '../child.js'
+import { processSharedBytes, systemSharedBytes } from '../memory.js'
+import type { Peer } from '../peers/index.js'
+import { type RingbusServer, startRingbusBroker } from '../peers/ringbus-broker.js'
+import { MIB, sizeName } from '../sizes.js'
+import type { MemoryCommands } from '../workers/memory.js'
+import { audited } from './delivery-audit.js'
+import type { Metric, Scenario } from './scenario.js'
+
+const MEMORY = new URL('../workers/memory.js', import.meta.url)
+
+const TOPIC = 'bench.memory'
+
+/** Three quarters of a ring, as many small payloads and as few large ones. */
+const BURST_BYTES = 48 * MIB
+const SIZES = [MIB, 16 * MIB]
+
+/** What waits for the subscriber must not be dropped, as the default would have it. */
+const SETTINGS = { backlogBytesMax: 64 * MIB }
+
+/** At rest is when this is left of the rings' memory. */
+const REST_BYTES = MIB
+
+/** The brokers give a ring back after five seconds without use. */
+const REST_TIMEOUT_MS = 20_000
+const REST_INTERVAL_MS = 100
+
+interface Parties {
+  readonly server: RingbusServer
+  readonly publisher: Child<MemoryCommands>
+  readonly subscriber: Child<MemoryCommands>
+  /** Of the system, before any of them had started. */
+  readonly sharedBytesBefore: number
+}
+
+/** In MiB: of the system beyond what there was before, as the broker counts, and of each process. */
+async function look({ server, publisher, subscriber, sharedBytesBefore }: Parties): Promise<number[]> {
+  const { reservedBytes } = await server.ringStats()
+  const processes = [server.broker, publisher, subscriber].map(({ pid }) => processSharedBytes(pid))
+  return [systemSharedBytes() - sharedBytesBefore, reservedBytes, ...processes].map((bytes) => bytes / MIB)
+}
+
+const LOOK_NAMES = ['system', 'rings', 'broker', 'publisher', 'subscriber']
+
+function metricsOf(when: string): Metric[] {
+  return LOOK_NAMES.map((name) => ({ name: `${when}, ${name}`, unit: 'MiB', better: 'lower' }))
+}
+
+/** A burst that nobody handles until all of it is there; looks at it then, as it is handled, and at rest. */
+async function measureBurst(peer: Peer, parties: Parties, payloadBytes: number): Promise<number[]> {
+  const { server, publisher, subscriber } = parties
+  const count = BURST_BYTES / payloadBytes
+  await subscriber.call('expect', { payloadBytes })
+  const inFlight = await audited(
+    peer,
+    server,
+    async () => {
+      await publisher.call('burst', { topic: TOPIC, payloadBytes, count })
+      const looked = await look(parties)
+      await subscriber.call('release', { count })
+      return looked
+    },
+    () => count,
+  )
+  const handledAtMs = performance.now()
+  const handled = await look(parties)
+  while ((await server.ringStats()).reservedBytes > REST_BYTES) {
+    if (performance.now() - handledAtMs > REST_TIMEOUT_MS) break
+    await pause(REST_INTERVAL_MS)
+  }
+  const restAfterS = (performance.now() - handledAtMs) / 1000
+  return [...inFlight, ...handled, restAfterS, ...(await look(parties))]
+}
+
+async function measure(peer: Peer, profileFolder: string | undefined): Promise<number[]> {
+  const sharedBytesBefore = systemSharedBytes()
+  const server = await startRingbusBroker(profileFolder, SETTINGS)
+  const publisher = new Child<MemoryCommands>(MEMORY, { profileFolder })
+  const subscriber = new Child<MemoryCommands>(MEMORY, { profileFolder })
+  try {
+    const order = { peer: peer.name, address: server.address, payloadBytesMin: SIZES[0]! }
+    await Promise.all([publisher, subscriber].map((child) => child.call('connect', order)))
+    await subscriber.call('hold', { topic: TOPIC })
+    const parties = { server, publisher, subscriber, sharedBytesBefore }
+    const values = await look(parties)
+    for (const payloadBytes of SIZES) values.push(...(await measureBurst(peer, parties, payloadBytes)))
+    return values
+  } finally {
+    await Promise.all([publisher, subscriber].map((child) => child.stop()))
+    await server.stop()
+  }
+}
+
+export const sharedMemoryScenario: Scenario = {
+  name: 'shared-memory',
+  title: `shared memory before, in and after bursts of ${sizeName(BURST_BYTES)}`,
+  metrics: [
+    ...metricsOf('before'),
+    ...SIZES.flatMap((bytes): Metric[] => [
+      ...metricsOf(`${sizeName(bytes)} in flight`),
+      ...metricsOf(`${sizeName(bytes)} handled`),
+      { name: `${sizeName(bytes)} at rest after`, unit: 's', better: 'lower' },
+      ...metricsOf(`${sizeName(bytes)} at rest`),
+    ]),
+  ],
+  peers: ['ringbus-copies', 'ringbus-loan'],
+  references: [],
+  samplesMax: 3,
+  measure: (peer, { profileFolder }) => measure(peer, profileFolder),
+}

@@ -1,0 +1,25 @@
+import { XPublisher, XSubscriber, Proxy as ZeromqProxy } from 'zeromq'
+import { answerCommands } from '../child.js'
+import { proxyAddress, UNLIMITED } from '../peers/zeromq-address.js'
+
+export interface ZeromqProxyCommands {
+  /** Binds its two sockets in the folder. */
+  start(order: { folder: string }): Promise<void>
+}
+
+/** A subscription to everything, as its wire has it: publishers then leave the choice to the proxy, as to a broker. */
+const EVERYTHING = Buffer.of(1)
+
+const commands: ZeromqProxyCommands = {
+  async start({ folder }) {
+    const publishers = new XSubscriber({ ...UNLIMITED, linger: 0 })
+    const subscribers = new XPublisher({ ...UNLIMITED, linger: 0 })
+    await publishers.bind(proxyAddress(folder, 'publishers'))
+    await subscribers.bind(proxyAddress(folder, 'subscribers'))
+    await publishers.send(EVERYTHING)
+    // Runs in a thread of the library until the process ends.
+    void new ZeromqProxy(publishers, subscribers).run()
+  },
+}
+
+answerCommands({ ...commands })
