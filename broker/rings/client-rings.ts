@@ -95,6 +95,10 @@ export class ClientRings implements SegmentOwner, AttachmentHolder {
     this.client.outlet.notify(controlFrame(Kind.DETACH, segment.id, 0))
   }
 
+  forget(segment: Segment): void {
+    this.attachments.delete(segment.id)
+  }
+
   #offer(segment: Segment, role: number): void {
     const body = encodeBody(Kind.SEGMENT, { bytes: segment.bytes })
     this.client.outlet.notify(controlFrame(Kind.SEGMENT, segment.id, role, body))
