@@ -286,7 +286,7 @@ export class RingTable implements SegmentKeeper {
     while (segment.isCrowded) {
       const { oldest } = segment
       if (oldest === undefined || !this.#copyOut(oldest)) break
-      segment.retireRecords()
+      segment.copied(oldest)
     }
     this.#relieving = undefined
   }

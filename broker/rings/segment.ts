@@ -184,6 +184,11 @@ export class Segment {
     else if (this.#state === 'closed') this.#keeper.closed(this)
   }
 
+  /** A payload was copied: its memory is free in its turn, whoever still refers to it. */
+  copied(record: RingRecord<Segment>): void {
+    this.#finish(record)
+  }
+
   /** The clients that have held leases of a record from this moment on, or for longer. */
   holdersOf(record: RingRecord<Segment>, sinceMs: number): number[] {
     const holders: number[] = []

@@ -174,7 +174,8 @@ export class RingClient extends Client {
 
   /** Ends the lease of a frame by ring. */
   release(...frames: Received[]): void {
-    for (const { frame } of frames) {
+    for (const { frame, flags } of frames) {
+      if ((flags & Flag.RING) === 0) throw new Error('the payload came inline: there is no lease')
       const { segment, position } = readDescriptor(frame, 0)
       this.send(release(segment, position))
     }
