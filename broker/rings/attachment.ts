@@ -12,24 +12,29 @@ export interface AttachmentHolder {
   forget(attachment: Attachment): void
   /** Tells the client that nothing refers to the segment any more. */
   tellDetached(segment: Segment): void
+  /** The client has no part in the segment any longer. */
+  forget(segment: Segment): void
 }
 
 interface Lease {
   readonly record: RingRecord<Segment>
   /** One for each delivery: two subscriptions of a client may have the same record. */
   count: number
+  /** Since the first of them. */
+  readonly sinceMs: number
 }
 
 /**
  * One client's share in a segment that it reads, and the leases that it holds there.
  *
- *   offered ──(mapped)──> mapped ──(segment closed)──> detaching ──(unmapped)──> gone
- *   offered ──(it takes too long)──> late ──(mapped after all)──> mapped
- *   offered, late ──(the client cannot)──> declined ──(segment closed)──> gone
+ *   offered ──(too late)──> late     both: ──MAPPED──> mapped, ──DECLINE──> declined
+ *   mapped ──(segment closed)──> detaching ──DETACHED──> gone
+ *   offered, late ──(segment closed)──> withdrawn ──MAPPED──> detaching     ──DECLINE, DETACHED──> gone
+ *   declined ──(segment closed)──> gone
  */
 export class Attachment implements SegmentReader {
   readonly segment: Segment
-  state: 'offered' | 'late' | 'mapped' | 'declined' | 'detaching' = 'offered'
+  state: 'offered' | 'late' | 'mapped' | 'declined' | 'detaching' | 'withdrawn' = 'offered'
   /** Payload bytes of the leases. */
   leasedBytes = 0
   readonly #holder: AttachmentHolder
@@ -47,12 +52,49 @@ export class Attachment implements SegmentReader {
     return this.#holder.clientId
   }
 
-  holds(record: RingRecord<Segment>): boolean {
-    return this.#leases.has(recordName(record.position))
+  heldSinceMs(record: RingRecord<Segment>): number | undefined {
+    return this.#leases.get(recordName(record.position))?.sinceMs
   }
 
   get leaseCount(): number {
     return this.#leases.size
+  }
+
+  /** Whether the client has been asked to map the segment, and has not answered. [RING-3] */
+  get isAwaited(): boolean {
+    return this.state === 'offered' || this.state === 'late'
+  }
+
+  /** The client has the segment before it; false when nobody asked. */
+  mapped(): boolean {
+    if (this.state === 'withdrawn') this.state = 'detaching'
+    else if (this.isAwaited) this.state = 'mapped'
+    else return false
+    this.wake()
+    return true
+  }
+
+  /** The client does without the segment; false when nobody asked. */
+  declined(): boolean {
+    if (this.state === 'withdrawn') this.#forget()
+    else if (this.isAwaited) this.state = 'declined'
+    else return false
+    this.wake()
+    return true
+  }
+
+  /** The client takes too long: its payloads go by socket, until it has mapped the segment after all. */
+  late(): void {
+    if (this.state !== 'offered') return
+    this.state = 'late'
+    this.wake()
+  }
+
+  /** The client has unmapped the segment; false when nobody asked. */
+  detached(): boolean {
+    if (this.state !== 'detaching' && this.state !== 'withdrawn') return false
+    this.#forget()
+    return true
   }
 
   /** The lane goes on when something changes here. */
@@ -77,7 +119,7 @@ export class Attachment implements SegmentReader {
   lease(record: RingRecord<Segment>): void {
     const name = recordName(record.position)
     const lease = this.#leases.get(name)
-    if (lease === undefined) this.#leases.set(name, { record, count: 1 })
+    if (lease === undefined) this.#leases.set(name, { record, count: 1, sinceMs: Date.now() })
     else lease.count += 1
     record.leases += 1
     this.leasedBytes += record.length
@@ -104,11 +146,15 @@ export class Attachment implements SegmentReader {
   }
 
   detach(): void {
-    // Who has declined has nothing to unmap, and knows nothing of the segment any more.
-    if (this.state === 'declined') return this.#holder.forget(this)
-    this.state = 'detaching'
+    if (this.state === 'declined') return this.#forget()
+    this.state = this.isAwaited ? 'withdrawn' : 'detaching'
     this.#holder.tellDetached(this.segment)
     this.wake()
+  }
+
+  #forget(): void {
+    this.#holder.forget(this.segment)
+    this.end()
   }
 
   #ended(record: RingRecord<Segment>, count: number): void {

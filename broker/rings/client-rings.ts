@@ -6,6 +6,8 @@ import type { Segment, SegmentOwner } from './segment.js'
 
 /** The client's stream, as far as rings need it. */
 export interface RingOutlet {
+  /** Sends a control frame that the client brought about, at a rate of its own: what it leaves unread is counted. */
+  control(frame: Buffer): void
   /** Sends a control frame about what others did. */
   notify(frame: Buffer): void
   unblock(lane: Lane): void
@@ -80,7 +82,7 @@ export class ClientRings implements SegmentOwner, AttachmentHolder {
   }
 
   spaceFreed(segment: Segment): void {
-    this.client.outlet.notify(controlFrame(Kind.SPACE, segment.id, 0))
+    this.client.outlet.control(controlFrame(Kind.SPACE, segment.id, 0))
   }
 
   askToRetire(segment: Segment): void {
@@ -98,6 +100,10 @@ export class ClientRings implements SegmentOwner, AttachmentHolder {
 
   tellDetached(segment: Segment): void {
     this.client.outlet.notify(controlFrame(Kind.DETACH, segment.id, 0))
+  }
+
+  forget(segment: Segment): void {
+    this.attachments.delete(segment.id)
   }
 
   #offer(segment: Segment, role: number): void {

@@ -37,9 +37,13 @@ export class RecordBook<Span extends BookedSpan> {
     return this.#spans.length - this.#first
   }
 
-  /** Granules from the tail to the end of the last span. */
+  /** Granules from the tail to the end of the last span, but for what a restart skipped. */
   get occupied(): number {
-    return this.size === 0 ? 0 : this.#spans[this.#spans.length - 1]!.end - this.#tail
+    if (this.size === 0) return 0
+    const { oldest } = this
+    const begin = oldest === undefined || !skipsRest(oldest) ? this.#tail : oldest.position
+    // More than all of it: there is an open claim at the tail, which has skipped something.
+    return Math.min(this.#spans[this.#spans.length - 1]!.end - begin, this.capacity)
   }
 
   /** The span that holds up the ring; undefined when that is an open claim, or nothing does. */
@@ -96,9 +100,9 @@ export class RecordBook<Span extends BookedSpan> {
 
   /** How far a span may reach. A restart, and so maybe an open claim at the tail, leaves the segment's rest out. */
   #limit(start: number, restarted: boolean): number {
-    const isOpenAtTail = start !== this.#tail && this.oldest === undefined
-    const base = restarted || isOpenAtTail ? roundUp(this.#tail, this.capacity) : this.#tail
-    return base + this.capacity
+    const { oldest } = this
+    const skips = start === this.#tail ? restarted : oldest === undefined || skipsRest(oldest)
+    return (skips ? roundUp(this.#tail, this.capacity) : this.#tail) + this.capacity
   }
 
   #overlaps(start: number, end: number): boolean {
@@ -136,6 +140,11 @@ export class RecordBook<Span extends BookedSpan> {
     this.#spans.splice(0, this.#first)
     this.#first = 0
   }
+}
+
+/** Whether a span begins with padding that a restart skipped, and that was never taken. */
+function skipsRest(span: BookedSpan): boolean {
+  return span.acquired < span.end - span.start
 }
 
 function roundUp(position: number, capacity: number): number {

@@ -37,13 +37,13 @@ export class RingTable implements SegmentKeeper {
   readonly #segments = new Map<number, Segment>()
   readonly #quota: RingQuota
   readonly #warden: Warden
+  /** Sends what came of a deadline. */
   readonly flush: () => void
   #lastId = 0
   /** Bytes of payloads that were copied to the heap and wait in queues. */
   #copiedBytes = 0
   #relieving: Segment | undefined
 
-  /** `flush` sends what came of a deadline. */
   constructor(native: NativeHost | undefined, limits: RingLimits, log: Logger, flush: () => void) {
     this.flush = flush
     this.#native = native
@@ -114,26 +114,18 @@ export class RingTable implements SegmentKeeper {
   mapped(client: ClientRings, id: number): void {
     const own = this.#ownedBy(client, id)
     if (own?.state === 'offered') return this.#activate(client, own)
-    const attachment = client.attachments.get(id)
-    if (attachment === undefined) throw unknownSegment(id)
-    if (attachment.state === 'detaching') return
-    attachment.state = 'mapped'
-    attachment.wake()
+    if (client.attachments.get(id)?.mapped() !== true) throw unknownSegment(id)
   }
 
   /** The client could not map a segment: it does without. [RING-11] */
   decline(client: ClientRings, id: number, reason: string): void {
-    this.counts.declined += 1
     const own = this.#ownedBy(client, id)
     const attachment = client.attachments.get(id)
-    if (own === undefined && attachment === undefined) throw unknownSegment(id)
+    if (own?.state === 'offered') this.#release(client, own)
+    else if (attachment?.declined() !== true) throw unknownSegment(id)
+    this.counts.declined += 1
     this.#log.info({ client: client.client.id, segment: id, reason }, 'a client could not map a segment')
-    if (own?.state === 'offered') return this.#release(client, own)
-    if (attachment === undefined) return
-    // The offer may have been taken back meanwhile.
-    if (attachment.state === 'detaching') return this.#forget(client, attachment)
-    attachment.state = 'declined'
-    attachment.wake()
+    if (attachment !== undefined) this.#free(attachment.segment)
   }
 
   /** Books the payload of a frame with RING; the caller refers to the record until `routed`. [RING-6] */
@@ -171,8 +163,8 @@ export class RingTable implements SegmentKeeper {
   /** The client has unmapped a segment that it was asked to. [RING-10] */
   detached(client: ClientRings, id: number): void {
     const attachment = client.attachments.get(id)
-    if (attachment?.state !== 'detaching') throw unknownSegment(id)
-    this.#forget(client, attachment)
+    if (attachment?.detached() !== true) throw unknownSegment(id)
+    this.#free(attachment.segment)
   }
 
   /**
@@ -195,7 +187,7 @@ export class RingTable implements SegmentKeeper {
     const own = this.#ownedBy(client, id)
     if (own?.state === 'offered') return { segment: own, writable: true }
     const attachment = client.attachments.get(id)
-    if (attachment?.state === 'offered' || attachment?.state === 'late') {
+    if (attachment?.isAwaited === true) {
       return { segment: attachment.segment, writable: false }
     }
     throw new RingbusError('ATTACH_REFUSED', `Segment ${id} is not offered to this client`)
@@ -226,9 +218,7 @@ export class RingTable implements SegmentKeeper {
   attach(reader: ClientRings, segment: Segment): Attachment {
     const attachment = reader.attach(segment)
     const timer = setTimeout(() => {
-      if (attachment.state !== 'offered') return
-      attachment.state = 'late'
-      attachment.wake()
+      attachment.late()
       this.flush()
     }, this.limits.attachTimeoutMs)
     timer.unref()
@@ -265,7 +255,7 @@ export class RingTable implements SegmentKeeper {
     while (segment.isCrowded) {
       const { oldest } = segment
       if (oldest === undefined || !this.#copyOut(oldest)) break
-      segment.retireRecords()
+      segment.copied(oldest)
     }
     this.#relieving = undefined
   }

@@ -8,7 +8,8 @@ import { RingRecord } from './ring-record.js'
 /** A client that was offered the segment to read from it. */
 export interface SegmentReader {
   readonly clientId: number
-  holds(record: RingRecord<Segment>): boolean
+  /** Since when it has held a lease of the record; undefined: it has none. */
+  heldSinceMs(record: RingRecord<Segment>): number | undefined
   /** Nothing will refer to the segment any more. */
   detach(): void
 }
@@ -183,9 +184,19 @@ export class Segment {
     else if (this.#state === 'closed') this.#keeper.closed(this)
   }
 
-  /** The clients that hold leases of a record. */
-  holdersOf(record: RingRecord<Segment>): number[] {
-    return [...this.readers].filter((reader) => reader.holds(record)).map((reader) => reader.clientId)
+  /** A payload was copied: its memory is free in its turn, whoever still refers to it. */
+  copied(record: RingRecord<Segment>): void {
+    this.#finish(record)
+  }
+
+  /** The clients that have held leases of a record from this moment on, or for longer. */
+  holdersOf(record: RingRecord<Segment>, sinceMs: number): number[] {
+    const holders: number[] = []
+    for (const reader of this.readers) {
+      const heldSinceMs = reader.heldSinceMs(record)
+      if (heldSinceMs !== undefined && heldSinceMs <= sinceMs) holders.push(reader.clientId)
+    }
+    return holders
   }
 
   /** Gives back what is finished at the tail: the tail moves first, then the semaphore is posted. [RING-8] */

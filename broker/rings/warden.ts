@@ -1,5 +1,4 @@
 import type { Logger } from '../logger.js'
-import type { RingRecord } from './ring-record.js'
 import type { Segment } from './segment.js'
 
 export interface Ward {
@@ -7,7 +6,7 @@ export interface Ward {
   readonly segments: Iterable<Segment>
   readonly segmentCount: number
   abandon(segment: Segment): void
-  /** Sends what came of a look. */
+  /** Sends what clients are told. */
   flush(): void
 }
 
@@ -62,12 +61,14 @@ export class Warden {
     return segment.highBytes > SMALL_BYTES && segment.takePeakBytes() * USED_PART < segment.highBytes
   }
 
+  /** Each client has its own time, from when it was sent the record: it may have waited long before that. */
   #lookForHolder(segment: Segment, nowMs: number): void {
-    const oldest: RingRecord<Segment> | undefined = segment.oldest
+    const { oldest } = segment
     if (oldest === undefined || oldest.leases === 0 || segment.isAbandoned || !segment.takesCommits) return
-    if (nowMs - oldest.committedAtMs < this.#ward.limits.leaseTimeoutMs) return
     if (!segment.isCrowded && !segment.isWanted) return
-    const fields = { segment: segment.id, holders: segment.holdersOf(oldest) }
+    const holders = segment.holdersOf(oldest, nowMs - this.#ward.limits.leaseTimeoutMs)
+    if (holders.length === 0) return
+    const fields = { segment: segment.id, holders }
     this.#log.warn(fields, 'a ring is given up, since clients do not release what they were sent')
     this.#ward.abandon(segment)
   }

@@ -18,8 +18,14 @@ type MessageOptions = Partial<Omit<MessageHead, 'kind' | 'topic' | 'id'>>
  * The frames that a client sends, one function for each kind.
  */
 
-export function hello(name = 'test', version = PROTOCOL_VERSION, magic = MAGIC): Buffer {
-  return controlFrame(Kind.HELLO, magic, version, encodeBody(Kind.HELLO, { name, pid: process.pid }))
+export function hello(
+  name = 'test',
+  version = PROTOCOL_VERSION,
+  magic = MAGIC,
+  capabilities?: Record<string, unknown>,
+): Buffer {
+  const body = encodeBody(Kind.HELLO, { name, pid: process.pid, capabilities })
+  return controlFrame(Kind.HELLO, magic, version, body)
 }
 
 export function topic(alias: number, name: string): Buffer {

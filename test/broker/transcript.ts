@@ -42,7 +42,15 @@ export interface Received {
   readonly consumer: number | undefined
 }
 
-const BODY_KINDS: readonly number[] = [Kind.WELCOME, Kind.ERROR, Kind.DRAINED, Kind.FAILURE, Kind.PULL]
+const BODY_KINDS: readonly number[] = [
+  Kind.WELCOME,
+  Kind.ERROR,
+  Kind.DRAINED,
+  Kind.FAILURE,
+  Kind.PULL,
+  Kind.GRANT,
+  Kind.SEGMENT,
+]
 
 /** An alias that `ask` uses, and no test. */
 const SYSTEM_ALIAS = 1023
@@ -53,7 +61,7 @@ const SYSTEM_ALIAS = 1023
  */
 export class Client {
   readonly socket: Socket
-  readonly #t: ExecutionContext
+  protected readonly t: ExecutionContext
   readonly #decoder: FrameDecoder
   readonly #received: Received[] = []
   readonly #names = new Map<number, string>()
@@ -64,10 +72,7 @@ export class Client {
 
   /** Connects; the socket is destroyed after the test. */
   static async connect(t: ExecutionContext, path: string): Promise<Client> {
-    const socket = connect({ path, allowHalfOpen: true })
-    t.teardown(() => socket.destroy())
-    await once(socket, 'connect')
-    return new Client(t, socket)
+    return new Client(t, await connected(t, path))
   }
 
   /** Connects and greets. */
@@ -78,8 +83,9 @@ export class Client {
     return client
   }
 
-  private constructor(t: ExecutionContext, socket: Socket) {
-    this.#t = t
+  /** Speaks over a socket that is connected. */
+  constructor(t: ExecutionContext, socket: Socket) {
+    this.t = t
     this.socket = socket
     this.#decoder = new FrameDecoder(
       {
@@ -130,23 +136,23 @@ export class Client {
     let frame = await this.next()
     while (frame.kind !== kind && (frame.kind === 'NAME' || frame.kind === 'DELIVER'))
       frame = await this.next()
-    this.#t.is(frame.kind, kind, `got ${described(frame)}`)
-    this.#t.like(frame, { kind, ...fields })
+    this.t.is(frame.kind, kind, `got ${described(frame)}`)
+    this.t.like(frame, { kind, ...fields })
     return frame
   }
 
   /** The next frame is an ERROR of this code; `kind` is that of the frame refused. */
   async expectRefusal(code: ErrorCode, kind: number, id: number): Promise<void> {
     const { body } = await this.expect('ERROR', { topic: kind, id })
-    this.#t.is(body['code'], code, String(body['message']))
-    this.#t.not(body['fatal'], true)
+    this.t.is(body['code'], code, String(body['message']))
+    this.t.not(body['fatal'], true)
   }
 
   /** The next frame is a fatal ERROR of this code, and then the broker hangs up. Returns the message. */
   async expectFatal(code: ErrorCode): Promise<string> {
     const { body } = await this.expect('ERROR')
-    this.#t.is(body['code'], code, String(body['message']))
-    this.#t.true(body['fatal'])
+    this.t.is(body['code'], code, String(body['message']))
+    this.t.true(body['fatal'])
     await this.expectEnd()
     return body['message'] as string
   }
@@ -154,12 +160,12 @@ export class Client {
   /** Nothing more comes, and the broker ends the stream. */
   async expectEnd(): Promise<void> {
     while (!this.#ended) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#t.deepEqual(this.#received, [])
+    this.t.deepEqual(this.#received, [])
   }
 
   /** Nothing has come but what was expected, as of two round trips through the broker. */
   async expectNothing(): Promise<void> {
-    this.#t.deepEqual(await this.arrived(), [])
+    this.t.deepEqual(await this.arrived(), [])
   }
 
   /**
@@ -172,7 +178,7 @@ export class Client {
       this.send(flush(id))
       for (let frame = await this.next(); frame.kind !== 'FLUSHED'; frame = await this.next()) {
         if (frame.kind === 'NAME' || frame.kind === 'DELIVER') continue
-        this.#t.is(frame.kind, 'MESSAGE', `got ${described(frame)}`)
+        this.t.is(frame.kind, 'MESSAGE', `got ${described(frame)}`)
         messages.push(frame)
       }
     }
@@ -234,6 +240,14 @@ export class Client {
       consumer: routed ? this.#consumer : undefined,
     }
   }
+}
+
+/** A connection to a broker; destroyed after the test. */
+export async function connected(t: ExecutionContext, path: string): Promise<Socket> {
+  const socket = connect({ path, allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
 }
 
 function described({ kind, topic, id, body, text }: Received): string {
