@@ -8,8 +8,6 @@ export interface AttachmentHolder {
   readonly clientId: number
   /** Lets a lane go on that waited for the segment, or for leases of its records. */
   unblock(lane: Lane): void
-  /** The attachment is over. */
-  forget(attachment: Attachment): void
   /** Tells the client that nothing refers to the segment any more. */
   tellDetached(segment: Segment): void
   /** The client has no part in the segment any longer. */

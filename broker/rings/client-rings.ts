@@ -93,11 +93,6 @@ export class ClientRings implements SegmentOwner, AttachmentHolder {
     this.client.outlet.unblock(lane)
   }
 
-  forget(attachment: Attachment): void {
-    this.attachments.delete(attachment.segment.id)
-    attachment.end()
-  }
-
   tellDetached(segment: Segment): void {
     this.client.outlet.notify(controlFrame(Kind.DETACH, segment.id, 0))
   }

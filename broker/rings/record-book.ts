@@ -2,10 +2,9 @@ import { granulesOf, type RingSpan } from '../../protocol/index.js'
 
 /** What the book keeps of a span that was committed or aborted. */
 export interface BookedSpan {
-  /** The ring was empty, and begins anew with this span. */
-  readonly restarted: boolean
+  /** Where its padding begins. */
   readonly start: number
-  /** Where its memory begins: behind the padding. */
+  /** Where its record begins. */
   readonly position: number
   readonly end: number
   readonly acquired: number
@@ -72,15 +71,13 @@ export class RecordBook<Span extends BookedSpan> {
     if (end > this.#limit(start, restarted)) return 'it lies beyond what is free'
     if (this.#overlaps(start, end)) return 'it overlaps another record'
     // Only a ring that restarted reaches so far that this can be; unless it did, the same memory is claimed twice.
-    if (this.#isInUse(position - this.capacity, end - this.capacity)) return 'its memory is in use'
-    if (this.#isInUse(position + this.capacity, end + this.capacity)) return 'its memory is in use'
+    if (this.#meetsRecord(position - this.capacity, end - this.capacity)) return 'its memory is in use'
+    if (this.#meetsRecord(position + this.capacity, end + this.capacity)) return 'its memory is in use'
     return undefined
   }
 
   /** Books a span in which `fault` finds none. */
   add(span: Span): void {
-    // What a restart skips was never taken, and is of no concern from now on.
-    if (span.restarted) this.#tail = span.start
     const index = this.#indexAfter(span.start)
     if (index === this.#spans.length) this.#spans.push(span)
     else this.#spans.splice(index, 0, span)
@@ -112,13 +109,15 @@ export class RecordBook<Span extends BookedSpan> {
     return (before !== undefined && before.end > start) || (after !== undefined && after.start < end)
   }
 
-  /** Whether there is a record at these positions: the padding before it is nobody's. */
-  #isInUse(start: number, end: number): boolean {
+  /** Whether a record lies there: what a restart skipped is free. */
+  #meetsRecord(start: number, end: number): boolean {
     const index = this.#indexAfter(start)
     const before = index > this.#first ? this.#spans[index - 1] : undefined
     const after = this.#spans[index]
-    const isBefore = before !== undefined && before.end > start && before.position < end
-    return isBefore || (after !== undefined && after.position < end)
+    return (
+      (before !== undefined && before.position < end && before.end > start) ||
+      (after !== undefined && after.position < end)
+    )
   }
 
   /** The index of the first span that starts behind a position. */

@@ -303,11 +303,6 @@ export class RingTable implements SegmentKeeper {
     this.#free(segment)
   }
 
-  #forget(client: ClientRings, attachment: Attachment): void {
-    client.forget(attachment)
-    this.#free(attachment.segment)
-  }
-
   /** Forgets a segment that is closed, once no client has it mapped. */
   #free(segment: Segment): void {
     if (segment.state !== 'closed' || segment.readers.size > 0 || segment.isReferred) return

@@ -64,8 +64,8 @@ export class Segment {
   #liveRecords = 0
   /** Granules from the start of the data area that have ever been used: what is resident. */
   #highGranules = 0
-  /** The most that was in use since the last look. */
-  #peakGranules = 0
+  /** The same since the last look: a ring that restarts uses no more than it needs. */
+  #recentHighGranules = 0
   lastUsedMs: number
 
   constructor(
@@ -125,11 +125,11 @@ export class Segment {
     return this.#highGranules * GRANULE_BYTES
   }
 
-  /** The most bytes in use since this was asked last. */
-  takePeakBytes(): number {
-    const peak = this.#peakGranules * GRANULE_BYTES
-    this.#peakGranules = this.#book.occupied
-    return peak
+  /** How far into the segment its ring has gone since this was asked last, in bytes. */
+  takeRecentHighBytes(): number {
+    const high = this.#recentHighGranules * GRANULE_BYTES
+    this.#recentHighGranules = 0
+    return high
   }
 
   find(position: number): RingRecord<Segment> | undefined {
@@ -271,7 +271,7 @@ export class Segment {
     this.lastUsedMs = nowMs
     const end = endPosition % this.#book.capacity || this.#book.capacity
     if (end > this.#highGranules) this.#highGranules = end
-    if (this.#book.occupied > this.#peakGranules) this.#peakGranules = this.#book.occupied
+    if (end > this.#recentHighGranules) this.#recentHighGranules = end
   }
 
   #close(): 'closed' {

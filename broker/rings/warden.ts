@@ -58,7 +58,8 @@ export class Warden {
   }
 
   #isTooLarge(segment: Segment): boolean {
-    return segment.highBytes > SMALL_BYTES && segment.takePeakBytes() * USED_PART < segment.highBytes
+    const recentBytes = segment.takeRecentHighBytes()
+    return segment.highBytes > SMALL_BYTES && recentBytes * USED_PART < segment.highBytes
   }
 
   /** Each client has its own time, from when it was sent the record: it may have waited long before that. */
