@@ -40,7 +40,7 @@
 extern "C" {
 #endif
 
-/* Memory is reserved in steps of at least this: fewer calls, and at about 0.3 ms a step no long wait. */
+/* Memory is reserved in steps of at least this: few calls, and none that the event loop would feel. */
 #define RINGBUS_RESERVE_BYTES_MIN 1048576u
 
 /* What a reservation leaves free below a memory limit, for the heap and whatever the kernel takes meanwhile:
