@@ -30,8 +30,12 @@ byte uncounted[2];
 #endif
 
 #define BOOKED (live | finished)
-#define START(record) (position[record] - padding[record])
-#define END(record) (position[record] + granules[record])
+#ifdef RESTART_KEEPS_TAIL
+#define START(r) (position[r] - padding[r])
+#else
+#define START(r) (HAS(restarted, r) -> position[r] : position[r] - padding[r])
+#endif
+#define END(r) (position[r] + granules[r])
 #define TAKES_COMMITS (segment == ACTIVE || segment == RETIRING)
 #define ROUND_UP(p) (((p) + C - 1) / C * C)
 
@@ -47,34 +51,32 @@ inline findOldest() {
   od
 }
 
-/* A restart at the tail, or an open claim there that may be one, leaves the rest of the segment out. */
-#ifdef LIMIT_FORGETS_RESTART
-#define REACHES_FURTHER(r) (HAS(restarted, r) || !isFound && first != tail)
-#else
-#define REACHES_FURTHER(r) (HAS(restarted, r) || !isFound && first != tail || isFound && HAS(restarted, other))
-#endif
-
-/* broker/rings/record-book.ts RecordBook.fault: an honest owner's span is always taken. */
-inline checkSpan(r, skipped) {
+/* broker/rings/record-book.ts RecordBook.fault: an honest owner's span is never refused. */
+inline checkSpan(r) {
   findOldest();
-  first = position[r] - skipped;
+  first = position[r] - padding[r];
   last = END(r);
+  /* A restart, and so maybe an open claim at the tail, leaves the rest of the segment out. */
   bound = tail + C;
-  if
-  :: REACHES_FURTHER(r) -> bound = ROUND_UP(tail) + C
-  :: else
-  fi;
+  if :: HAS(restarted, r) || !isFound && first != tail -> bound = ROUND_UP(tail) + C :: else fi;
   REQUIRE(commits_accounted, TAKES_COMMITS && isOwnerKnown);
   REQUIRE(commits_accounted, first >= tail && last <= bound && position[r] % C + granules[r] <= C);
-  REQUIRE(commits_accounted, skipped == 0 || position[r] % C == 0 && skipped < C);
+  REQUIRE(commits_accounted, padding[r] == 0 || position[r] % C == 0 && padding[r] < C);
   REQUIRE(commits_accounted, !HAS(restarted, r) || first == tail);
   REQUIRE(commits_accounted, !HAS(BOOKED, r) && !CLASH(BOOKED | BIT(r)))
 }
 
-/* The frame is read: what was claimed is booked. */
+/* broker/rings/record-book.ts RecordBook.add: what a restart skips was never taken, and is of no concern. */
 inline bookSpan(r) {
   undelivered = undelivered & ~BIT(r);
-  if :: HAS(restarted, r) && granules[r] < C -> REACHED(restart_booked) :: else fi
+  if
+  :: HAS(restarted, r) ->
+    REACHED(restart_booked);
+#ifndef RESTART_KEEPS_TAIL
+    tail = START(r)
+#endif
+  :: else
+  fi
 }
 
 /* Nothing is left of a record: all runs go on alike. */
@@ -113,7 +115,7 @@ inline moveTail() {
   findOldest();
   do
   :: isFound && HAS(finished, other) ->
-    if :: END(other) / C > START(other) / C && !HAS(restarted, other) -> REACHED(retired_around_the_end) :: else fi;
+    if :: padding[other] > 0 && !HAS(restarted, other) -> REACHED(retired_around_the_end) :: else fi;
     tail = END(other);
     finished = finished & ~BIT(other);
 #ifndef POST_BEFORE_TAIL
@@ -164,7 +166,7 @@ inline retireRecords() {
 #define MUST_POST due
 #endif
 
-/* broker/rings/segment.ts Segment.retireRecords */
+/* broker/rings/segment.ts Segment.settle, broker/rings/segment.ts Segment.retireRecords */
 /* A frame for the owner. Writing to one that has left fails (EPIPE): what it sent before must still be read. */
 inline tellOwner(frame) {
   printf("broker sends %e to the owner\n", frame);

@@ -2,10 +2,10 @@
 
 #define TURN (brokerUp && broker == LISTENING)
 
-/* broker/handlers/message.ts, broker/rings/ring-table.ts RingTable.commit, RecordBook.commit; routing. */
+/* broker/rings/ring-table.ts RingTable.commit, broker/rings/segment.ts Segment.commit, and the routing. */
 inline commit(r) {
   printf("broker reads COMMIT of record %d\n", r);
-  checkSpan(r, padding[r]);
+  checkSpan(r);
   bookSpan(r);
   live = live | BIT(r);
   if :: peer[0] == OPEN -> outbox[0] = outbox[0] | BIT(r) :: else fi;
@@ -13,19 +13,19 @@ inline commit(r) {
   settle()
 }
 
-/* broker/rings/ring-table.ts RingTable.abort */
+/* broker/rings/ring-table.ts RingTable.abort, broker/rings/segment.ts Segment.abort */
 inline abort(r) {
   printf("broker reads ABORT of record %d\n", r);
 #ifdef ABORT_WITHOUT_PADDING
   if :: !HAS(restarted, r) -> padding[r] = 0; taken[r] = granules[r] :: else fi;
 #endif
-  checkSpan(r, padding[r]);
+  checkSpan(r);
   bookSpan(r);
   finished = finished | BIT(r);
   settle()
 }
 
-/* broker/rings/segment.ts Segment.retire, abandon: the owner is asked, and goes on with the claims that it has. */
+/* broker/rings/segment.ts Segment.retire: the owner is asked, and goes on with the claims that it has. */
 inline retire() {
   if
   :: segment == ACTIVE ->
@@ -39,6 +39,7 @@ inline retire() {
   fi
 }
 
+/* broker/rings/segment.ts Segment.abandon: what is released in it is not posted any more. */
 inline abandon() {
   printf("broker abandons the segment\n");
   REACHED(abandoned);
@@ -87,7 +88,7 @@ inline endAttachment(s) {
 #define COPYABLE(r) (HAS(live & (outbox[0] | outbox[1]), r) && !HAS(lease[0] | lease[1], r))
 #endif
 
-/* broker/rings/ring-table.ts RingTable.heldUp, copyOut: queues refer to the heap from now on. */
+/* broker/rings/ring-table.ts RingTable.copyOut: queues refer to the heap from now on. */
 inline copyOut(r) {
   printf("broker copies record %d to its heap\n", r);
   REACHED(copied_out);
@@ -104,7 +105,9 @@ inline copyOut(r) {
 #define WRITE_MESSAGE(s, r) \
   printf("broker sends record %d to subscriber %d\n", r, s); \
   if :: readerUp[s] -> readable[s] = readable[s] | BIT(r) :: else fi
-#define WRITE(s, frame) printf("broker sends %e to subscriber %d\n", frame, s); if :: readerUp[s] -> toReader[s]!frame :: else fi
+#define WRITE(s, frame) \
+  printf("broker sends %e to subscriber %d\n", frame, s); \
+  if :: readerUp[s] -> toReader[s]!frame :: else fi
 
 #ifdef LEASE_AFTER_WRITE
 #define SEND_MESSAGE(s, r) \
@@ -131,12 +134,12 @@ inline copyOut(r) {
 
 #define SEND(s, r) \
   SEND_MESSAGE(s, r) \
-  :: d_step { /* broker/rings/client-gate.ts ClientGate.present: its copy, or one for who has not mapped it */ \
+  :: d_step { /* broker/rings/client-gate.ts ClientGate.present: it was copied */ \
       MAY_WRITE(s) && HAS(heap[s], r) -> \
       printf("broker sends record %d inline to subscriber %d\n", r, s); \
       heap[s] = heap[s] & ~BIT(r) \
     } \
-  :: d_step { \
+  :: d_step { /* broker/rings/client-gate.ts ClientGate.inline */ \
       MAY_WRITE(s) && HAS(outbox[s], r) && \
       (attachment[s] == DECLINED || attachment[s] == GONE || attachment[s] == DETACHING || \
        attachment[s] == NONE && !isSealed) -> \
@@ -152,6 +155,7 @@ inline copyOut(r) {
       settle() \
     }
 
+/* broker/rings/ring-table.ts RingTable.heldUp */
 #define COPY_OUT(r) \
   :: d_step { MAY_COPY_OUT && TURN && COPYABLE(r) && START(r) == tail -> copyOut(r) }
 
@@ -263,6 +267,7 @@ inline copyOut(r) {
 proctype Broker() {
 end:
   do
+  /* A turn for each frame of the owner. */
   :: d_step { TURN && toBroker?[COMMIT] -> toBroker?COMMIT, heard; commit(heard) }
   :: d_step { TURN && toBroker?[ABORT] -> toBroker?ABORT, heard; abort(heard) }
   SERVE(0)
@@ -275,7 +280,7 @@ end:
   COPY_OUT(2)
 #endif
 
-  /* broker/rings/warden.ts Warden.look: a record is held for too long. */
+  /* broker/rings/warden.ts Warden.lookForHolder: a record is held for too long. */
   :: d_step { MAY_ABANDON && TURN && TAKES_COMMITS && !isAbandoned && (lease[0] | lease[1]) -> abandon(); settle() }
 
   /* broker/rings/warden.ts Warden.look, broker/rings/ring-table.ts RingTable.open: idle, too large, too small. */
@@ -318,6 +323,7 @@ end:
 
   /* broker/rings/ring-table.ts RingTable.open: the owner is offered the segment that it asked for. */
   :: d_step { TURN && segment == CREATED -> segment = OFFERED; tellOwner(SEGMENT) }
+  /* broker/rings/ring-table.ts RingTable.grant */
   :: d_step { TURN && ownerFetch == ASKED ->
       printf("broker answers ATTACH of the owner\n");
       ownerFetch = (segment == OFFERED -> GRANTED : REFUSED)
@@ -337,9 +343,10 @@ end:
       segment = ACTIVE;
       retire()
     }
+  /* broker/rings/ring-table.ts RingTable.decline */
   :: d_step { TURN && toBroker?[DECLINE] -> toBroker?DECLINE, _; ownerGone() }
 
-  /* broker/rings/segment.ts Segment.retired */
+  /* broker/rings/ring-table.ts RingTable.retired, broker/rings/segment.ts Segment.retired */
   :: d_step { TURN && toBroker?[RETIRED] -> REACHED(retired); toBroker?RETIRED, _; ownerGone() }
 
   /* broker/rings/ring-table.ts RingTable.clientEnded: all that the owner sent is read. */

@@ -61,7 +61,8 @@ inline takeClaim() {
     position[made - 1], granules[made - 1], padding[made - 1], isAnew)
 }
 
-/* client/rings/outgoing-ring.ts OutgoingRing.claim. Too little is free: it wishes, and waits. */
+/* client/rings/owned-segment.ts OwnedSegment.claim, for client/rings/outgoing-ring.ts OutgoingRing.place and
+ * client/rings/outgoing-ring.ts OutgoingRing.claimForLoan. Where too little is free, it waits. */
 inline claim() {
   planClaim();
   if
@@ -76,6 +77,7 @@ inline claim() {
 #if !FINE_SEMAPHORE
     want = need;
     printf("publisher waits for %d granules\n", need);
+    REACHED(wait);
     publisher = WAITING
 #elif defined(COUNT_BEFORE_WANT)
     publisher = LOOKING
@@ -92,7 +94,7 @@ inline claim() {
   :: d_step { MAY_CLAIM && n >= GRANULES_MIN && n <= GRANULES_MAX -> size = n; claim() }
 
 #define RESOLVE(r) \
-  :: d_step { /* client/rings/outgoing-ring.ts OutgoingRing.commit */ \
+  :: d_step { /* client/rings/outgoing-ring.ts OutgoingRing.settled: its frame is written */ \
       PUBLISHER_TURN && HAS(claims, r) && nfull(toBroker) -> \
       if :: claims & (BIT(r) - 1) -> REACHED(commit_out_of_order) :: else fi; \
       claims = claims & ~BIT(r); \
@@ -100,7 +102,7 @@ inline claim() {
       toBroker!COMMIT, r; \
       printf("publisher sends COMMIT of record %d\n", r) \
     } \
-  :: d_step { /* client/rings/outgoing-ring.ts OutgoingRing.abort */ \
+  :: d_step { /* client/rings/owned-segment.ts OwnedSegment.abort */ \
       MAY_ABORT && PUBLISHER_TURN && HAS(claims, r) && nfull(toBroker) -> \
       claims = claims & ~BIT(r); \
       undelivered = undelivered | BIT(r); \
@@ -121,7 +123,7 @@ end:
   RESOLVE(2)
 #endif
 
-  /* shmring/core/ring.c ringbus_ring_wait: stores what it wants, then looks at the count again. */
+  /* client/rings/owned-segment.ts OwnedSegment.awaitRoom, shmring/core/ring.c ringbus_ring_wait */
 #if !FINE_SEMAPHORE
 #elif defined(COUNT_BEFORE_WANT)
   :: d_step { ownerUp && publisher == LOOKING ->
@@ -148,7 +150,7 @@ end:
     }
 #endif
 
-  /* client/rings/outgoing-ring.ts OutgoingRing.spaceFreed */
+  /* client/rings/outgoing-ring.ts OutgoingRing.roomMade: who waits tries again. */
   :: d_step { PUBLISHER_TURN && toOwner?[SPACE] ->
       toOwner?SPACE;
       printf("publisher reads SPACE\n");
@@ -165,6 +167,7 @@ end:
       needed = 0;
       publisher = AT_REST
     }
+  /* client/rings/owned-segment.ts OwnedSegment.retireIfIdle */
   :: d_step { PUBLISHER_TURN && isAskedToRetire && !hasAnswered && claims == 0 && nfull(toBroker) ->
       hasAnswered = true;
       isMapped = false;
@@ -179,6 +182,7 @@ end:
       ownerFetch = ASKED;
       printf("publisher asks for the descriptor\n")
     }
+  /* client/rings/ring-opener.ts RingOpener.mapped */
   :: d_step { PUBLISHER_TURN && ownerFetch == GRANTED && nfull(toBroker) ->
       ownerFetch = UNASKED;
       isMapped = true;
@@ -186,13 +190,14 @@ end:
       toBroker!MAPPED, 0;
       printf("publisher sends MAPPED\n")
     }
+  /* client/rings/ring-opener.ts RingOpener.decline */
   :: d_step { PUBLISHER_TURN && (ownerFetch == GRANTED || ownerFetch == REFUSED) && nfull(toBroker) ->
       ownerFetch = UNASKED;
       toBroker!DECLINE, 0;
       printf("publisher sends DECLINE\n")
     }
 
-  /* client/rings/outgoing-ring.ts OutgoingRing.connectionLost: the broker hung up, every wait and claim fails. */
+  /* client/rings/outgoing-ring.ts OutgoingRing.disconnected: the broker hung up, every wait and claim fails. */
 #ifdef NO_WAKE_AT_HANG_UP
   :: d_step { ownerUp && publisher == AT_REST && !brokerUp && empty(toOwner) ->
 #else

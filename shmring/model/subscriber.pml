@@ -3,7 +3,7 @@
 #define READER_TURN(s) (readerUp[s] && !stopped[s])
 
 #define GIVE_BACK(r) \
-  :: d_step { /* client/rings/reader-segments.ts ReaderSegments.release: its view is detached, then RELEASE sent */ \
+  :: d_step { /* client/rings/reader-segment.ts ReaderSegment.release: it was copied, or its view is gone */ \
       READER_TURN(me) && HAS(readable[me], r) -> \
       if :: readable[me] & (BIT(r) - 1) -> REACHED(released_out_of_order) :: else fi; \
       readable[me] = readable[me] & ~BIT(r); \
@@ -26,19 +26,22 @@ end:
       readerFetch[me] = ASKED;
       printf("subscriber %d asks for the descriptor\n", me)
     }
+  /* client/rings/reader-segments.ts ReaderSegments.mapped */
   :: d_step { READER_TURN(me) && readerFetch[me] == GRANTED && nfull(fromReader[me]) ->
       readerFetch[me] = UNASKED;
       readerHasMap[me] = true;
       fromReader[me]!MAPPED;
       printf("subscriber %d sends MAPPED\n", me)
     }
+  /* client/rings/reader-segments.ts ReaderSegments.decline */
   :: d_step { READER_TURN(me) && (readerFetch[me] == GRANTED || readerFetch[me] == REFUSED) && nfull(fromReader[me]) ->
       readerFetch[me] = UNASKED;
       fromReader[me]!DECLINE;
       printf("subscriber %d sends DECLINE\n", me)
     }
 
-  /* client/rings/reader-segments.ts ReaderSegments.detach: no view is left, since each had its lease. */
+  /* client/rings/reader-segments.ts ReaderSegments.detach, client/rings/reader-segment.ts ReaderSegment.leave: no
+   * view is left, since each had its lease. */
   :: d_step { READER_TURN(me) && toReader[me]?[DETACH] && readerFetch[me] == UNASKED && nfull(fromReader[me]) ->
       toReader[me]?DETACH;
       readerHasMap[me] = false;
