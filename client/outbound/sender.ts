@@ -3,9 +3,11 @@ import {
   Encoding,
   encodePayload,
   Flag,
+  isReserved,
   Kind,
   type MessageHead,
   payloadHeaders,
+  RING_DESCRIPTOR_BYTES,
   RingbusError,
 } from '../../protocol/index.js'
 import { killPoint } from '../../shmring/index.js'
@@ -29,6 +31,8 @@ export class Sender {
   /** Every frame is described by this one head, in turn. */
   readonly #head: MessageHead = { ...EMPTY_HEAD }
   readonly #ring: OutgoingRing
+  /** Whether the last request went to the broker itself, which takes none by ring. [SYS-1] */
+  #isForBroker = false
   /** From this many bytes on, a payload has to be looked at: it goes by ring, or it may be too large. */
   #largeBytes = 0
   /** Whether the last message by ring found it full, or has left no room for another of its size. */
@@ -46,9 +50,8 @@ export class Sender {
   }
 
   /**
-   * Writes one frame; returns its length and that of what it refers to in a ring, which is what the credit of
-   * streams counts. A message that neither fits the full ring nor a frame is not written: 0, and `ringIsShort`.
-   * Throws BAD_TOPIC, ENCODE_FAILED, MESSAGE_TOO_LARGE or INVALID_ARGUMENT before anything of it is written.
+   * Writes one frame; returns what its length is with the payload inline, which is what the credit of streams
+   * counts. A message that fits neither the full ring nor a frame is not written: 0, and `ringIsShort`. Throws BAD_TOPIC, ENCODE_FAILED, MESSAGE_TOO_LARGE or INVALID_ARGUMENT before anything of it is written.
    */
   send(
     kind: number,
@@ -58,7 +61,9 @@ export class Sender {
     data: unknown,
     options?: PublishOptions,
   ): number {
-    return this.sendTo(kind, this.#outbox.aliases.find(topic), id, flags, data, options)
+    const alias = this.#outbox.aliases.find(topic)
+    this.#isForBroker = isReserved(topic)
+    return this.sendTo(kind, alias, id, flags, data, options)
   }
 
   /** The same for a frame that bears no alias, or one that is found already. */
@@ -134,7 +139,7 @@ export class Sender {
   #sendLarge(payload: Uint8Array | string): number {
     const { kind } = this.#head
     const byteLength = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
-    if (this.#ring.takes(kind, byteLength)) {
+    if (this.#ring.takes(kind, byteLength) && !(kind === Kind.REQUEST && this.#isForBroker)) {
       const written = this.#sendByRing(typeof payload === 'string' ? Buffer.from(payload) : payload)
       if (written > 0) return written
     }
@@ -158,7 +163,7 @@ export class Sender {
     this.#passKillPoint()
     this.#ring.settled(claim.segment)
     if (head.kind === Kind.MESSAGE) this.ringIsShort = !this.#ring.hasRoomFor(payload.length)
-    return length + payload.length
+    return length - RING_DESCRIPTOR_BYTES + payload.length
   }
 }
 

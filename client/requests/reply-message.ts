@@ -1,4 +1,4 @@
-import { isByRing, ringPayloadBytes } from '../../protocol/index.js'
+import { isByRing } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
 import { ownFrames } from '../inbound/read-memory.js'
 import type { Incoming } from '../rings/incoming.js'
@@ -19,9 +19,4 @@ export function replyMessage(
 ): Message {
   const payload = isByRing(bytes, start) ? incoming.take(bytes, start, topic, view) : undefined
   return new Message(ownFrames(bytes, start, start + length), 0, length, topic, payload)
-}
-
-/** What a part of a stream costs of its credit: its frame, and what that refers to in a ring. [REQUEST-5] */
-export function streamBytes(bytes: Buffer, start: number, length: number): number {
-  return length + ringPayloadBytes(bytes, start)
 }

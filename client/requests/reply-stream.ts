@@ -1,8 +1,8 @@
-import { HEADER_BYTES, type RingbusError, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
+import { HEADER_BYTES, inlineLength, type RingbusError, STREAM_WINDOW_BYTES } from '../../protocol/index.js'
 import type { Message } from '../inbound/message.js'
 import { unwatchAbort, watchAbort } from './abort-watch.js'
 import { cancelledError, type PendingRequest, timeoutError } from './pending-request.js'
-import { type ReplyReader, replyMessage, streamBytes } from './reply-message.js'
+import { type ReplyReader, replyMessage } from './reply-message.js'
 
 /** What a stream needs of the requester's books. */
 export interface StreamSource {
@@ -84,7 +84,7 @@ export class ReplyStream implements PendingRequest, AsyncIterableIterator<Messag
 
   part(bytes: Buffer, start: number, length: number): void {
     const message = replyMessage(this.#settings, this.topic, bytes, start, length)
-    const part = { message, bytes: streamBytes(bytes, start, length) }
+    const part = { message, bytes: inlineLength(bytes, start, length) }
     const waiter = this.#waiting.shift()
     if (waiter === undefined) {
       this.#parts.push(part)

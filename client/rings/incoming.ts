@@ -23,7 +23,7 @@ export class Incoming {
     this.#segments = undefined
   }
 
-  /** The frame at `start` has arrived. Throws BAD_DESCRIPTOR, which ends the connection. [RING-10] */
+  /** The frame at `start` has arrived. Throws SEGMENT_UNKNOWN or BAD_DESCRIPTOR, which end the connection. [RING-10] */
   arrived(bytes: Buffer, start: number): void {
     this.#segments!.segmentOf(readDescriptor(bytes, start)).leased()
   }

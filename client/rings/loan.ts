@@ -1,6 +1,6 @@
 import { type ArrayLayout, arrayIn, type Dtype, RingbusError, type TypedArray } from '../../protocol/index.js'
 import { dispose } from '../dispose.js'
-import type { LoanPublishOptions } from '../options.js'
+import { checkLoanPublishOptions, type LoanPublishOptions } from '../options.js'
 import type { LoanMemory } from './loan-memory.js'
 
 /** A typed array to be lent: the type and number of its elements. */
@@ -56,6 +56,7 @@ export class Loan<Elements extends TypedArray | undefined = TypedArray | undefin
    */
   publish(options: LoanPublishOptions = {}): boolean {
     this.#checkUnused()
+    checkLoanPublishOptions(options)
     const { failure } = this.#content.memory
     if (failure !== undefined) throw failure
     const isWelcome = this.#publish(this.#content, options)

@@ -39,17 +39,20 @@ export class ReaderSegments implements SegmentListener {
     const segment = this.#segments.get(id)
     if (offered !== undefined) offered.isLeft = true
     else if (segment !== undefined) segment.leave()
-    // It was declined.
+    // It was declined while the broker took its offer back.
     else this.#connection.outbox.control(Kind.DETACHED, id, 0)
   }
 
-  /** The segment of a record. Throws BAD_DESCRIPTOR. [RING-10] */
+  /** The segment of a record. Throws SEGMENT_UNKNOWN and BAD_DESCRIPTOR. [RING-10] */
   segmentOf(record: RingDescriptor): ReaderSegment {
     const segment = this.#segments.get(record.segment)
-    if (segment?.holds(record)) return segment
+    if (segment === undefined) {
+      throw new RingbusError('SEGMENT_UNKNOWN', `Segment ${record.segment} is not mapped here`)
+    }
+    if (segment.holds(record)) return segment
     throw new RingbusError(
       'BAD_DESCRIPTOR',
-      `No segment ${record.segment} is mapped that has ${record.length} bytes at position ${record.position}`,
+      `Segment ${record.segment} has no ${record.length} bytes at position ${record.position}`,
     )
   }
 
@@ -118,10 +121,11 @@ export class ReaderSegments implements SegmentListener {
   }
 
   #decline(offered: OfferedSegment, error: RingbusError): void {
-    debug('payloads of segment %d come inline: %s', offered.id, error.message)
-    this.#connection.decline(offered, error)
-    if (this.#offered.get(offered.id)!.isLeft) this.#connection.outbox.control(Kind.DETACHED, offered.id, 0)
-    this.#offered.delete(offered.id)
+    const { id } = offered
+    debug('payloads of segment %d come inline: %s', id, error.message)
+    if (this.#offered.get(id)!.isLeft) this.#connection.outbox.control(Kind.DETACHED, id, 0)
+    else this.#connection.decline(offered, error)
+    this.#offered.delete(id)
   }
 
   #collect(): void {

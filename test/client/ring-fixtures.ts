@@ -63,7 +63,21 @@ export async function openRing(bus: RingbusClient, bytes = LARGE_BYTES): Promise
   })
 }
 
-/** A publisher whose ring is open, and a subscriber, of one broker. */
+/** Has a client map the ring of another one: what it is sent from then on comes by ring. */
+export async function mapRing(publisher: RingbusClient, subscriber: RingbusClient): Promise<void> {
+  const topic = 'ring-fixtures.mapped'
+  const subscription = subscriber.subscribe(topic, () => {})
+  await subscription.ready
+  const { delivered } = await ringStats(publisher)
+  await eventually(async () => {
+    publisher.publish(topic, Buffer.alloc(LARGE_BYTES))
+    return (await ringStats(publisher)).delivered > delivered
+  })
+  subscription.unsubscribe()
+  await allReleased(publisher)
+}
+
+/** A publisher whose ring is open, and a subscriber that has mapped it. */
 export async function ringPair(
   t: ExecutionContext,
   options: BrokerOptions = {},
@@ -73,5 +87,6 @@ export async function ringPair(
   const publisher = await clientOf(t, path, { ...connectOptions, name: 'publisher' })
   const subscriber = await clientOf(t, path, { ...connectOptions, name: 'subscriber' })
   await openRing(publisher)
+  await mapRing(publisher, subscriber)
   return { path, publisher, subscriber }
 }

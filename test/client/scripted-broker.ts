@@ -8,6 +8,7 @@ import {
   FrameDecoder,
   frameLayout,
   HEADER_BYTES,
+  isByRing,
   KIND_RULES,
   Kind,
   kindName,
@@ -17,6 +18,8 @@ import {
   Offset,
   PAYLOAD_BYTES_MAX_DEFAULT,
   PROTOCOL_VERSION,
+  type RingDescriptor,
+  readDescriptor,
   readU32,
 } from '../../protocol/index.js'
 import { socketIn } from './fixtures.js'
@@ -35,6 +38,8 @@ export interface Received {
   readonly body: Record<string, unknown>
   /** The payload of a message frame as text; the name within TOPIC. */
   readonly text: string
+  /** What a frame with RING refers to. */
+  readonly ring: RingDescriptor | undefined
 }
 
 const BODY_KINDS: readonly number[] = [
@@ -45,6 +50,10 @@ const BODY_KINDS: readonly number[] = [
   Kind.SERVE,
   Kind.FAILURE,
   Kind.PULL,
+  Kind.ATTACH,
+  Kind.OPEN,
+  Kind.DECLINE,
+  Kind.ABORT,
 ]
 
 export const LIMITS = {
@@ -53,6 +62,8 @@ export const LIMITS = {
   subscriptionsMax: 1024,
   servicesMax: 1024,
   requestsMax: 1024,
+  ringThresholdBytes: 16 * 1024,
+  ringPayloadBytesMax: 1024 * 1024,
 }
 
 /** A broker that a test speaks for: it takes connections, expects frames and sends frames. */
@@ -89,10 +100,10 @@ export class ScriptedBroker {
   }
 
   /** The next connection, welcomed. */
-  async welcome(limits: Partial<typeof LIMITS> = {}): Promise<ScriptedPeer> {
+  async welcome(limits: Partial<typeof LIMITS> = {}, features: string[] = []): Promise<ScriptedPeer> {
     const peer = await this.accept()
     await peer.expect('HELLO')
-    peer.send(welcome(limits))
+    peer.send(welcome(limits, PROTOCOL_VERSION, features))
     return peer
   }
 }
@@ -182,13 +193,20 @@ export class ScriptedPeer {
   }
 }
 
-export function welcome(limits: Partial<typeof LIMITS> = {}, version = PROTOCOL_VERSION): Buffer {
+/** What proves that another connection is the same client's. */
+export const TOKEN = Buffer.from('0123456789abcdef')
+
+export function welcome(
+  limits: Partial<typeof LIMITS> = {},
+  version = PROTOCOL_VERSION,
+  features: string[] = [],
+): Buffer {
   const body = {
     clientId: 7,
     brokerVersion: '0.0.0-test',
-    features: ['from-a-later-version'],
+    features: ['from-a-later-version', ...features],
     limits: { ...LIMITS, ...limits },
-    token: Buffer.alloc(16),
+    token: TOKEN,
   }
   return controlFrame(Kind.WELCOME, MAGIC, version, encodeBody(Kind.WELCOME, body))
 }
@@ -226,5 +244,6 @@ function read(bytes: Buffer, start: number, length: number): Received {
     length,
     body: BODY_KINDS.includes(kind) ? decodeBody(kind as typeof Kind.HELLO, bytes, start, length) : {},
     text: bytes.toString('utf8', payloadStart, start + length),
+    ring: isMessage && isByRing(bytes, start) ? readDescriptor(bytes, start) : undefined,
   }
 }
