@@ -14,7 +14,7 @@ allow_anonymous true
 persistence false
 max_queued_messages 0
 max_queued_bytes 0
-log_dest stdout
+log_dest stderr
 `
 
 /** A topic that nobody subscribes to. */

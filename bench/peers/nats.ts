@@ -65,7 +65,7 @@ export const nats: Peer = {
   },
 
   presence() {
-    return programPresence(PROGRAM, '--version', /v(\S+)/)
+    return programPresence(PROGRAM, '--version', /v?(\d\S*)/)
   },
 
   startServer() {

@@ -16,26 +16,22 @@ interface Usage {
   readonly loan?: true
   /** Subscribes with views of the ring instead of copies. */
   readonly view?: true
-  readonly tuning: Tuning
 }
 
 /** A subscription's backlog in the broker holds 8 MiB, which a window must not pass. */
-const INLINE_TUNING: Tuning = {
+const TUNING: Tuning = {
   windowMessages: 16_384,
   windowBytes: 6 * MIB,
   burstMessages: 1024,
   reportMessages: 2048,
 }
 
-/** A subscriber may hold a quarter of a ring. */
-const RING_TUNING: Tuning = { ...INLINE_TUNING, windowBytes: 16 * MIB }
-
 const USAGES: Record<OwnName, Usage> = {
-  ringbus: { tuning: INLINE_TUNING },
-  'ringbus-inline': { way: 'inline', tuning: INLINE_TUNING },
-  'ringbus-copies': { way: 'ring', tuning: RING_TUNING },
-  'ringbus-view': { way: 'ring', view: true, tuning: RING_TUNING },
-  'ringbus-loan': { way: 'ring', view: true, loan: true, tuning: RING_TUNING },
+  ringbus: {},
+  'ringbus-inline': { way: 'inline' },
+  'ringbus-copies': { way: 'ring' },
+  'ringbus-view': { way: 'ring', view: true },
+  'ringbus-loan': { way: 'ring', view: true, loan: true },
 }
 
 class RingbusConnection implements Connection {
@@ -97,7 +93,7 @@ export function ringbusVariant(name: OwnName): Peer {
   const usage = USAGES[name]
   return {
     name,
-    tuning: usage.tuning,
+    tuning: TUNING,
     ...(usage.way === undefined ? {} : { way: usage.way }),
 
     presence() {

@@ -7,7 +7,7 @@ import type { Publisher, Subscriber } from 'zeromq'
 import { Child } from '../child.js'
 import type { ZeromqProxyCommands } from '../workers/zeromq-proxy.js'
 import type { Connection, PayloadHandler, Peer } from './peer.js'
-import { proxyAddress, UNLIMITED } from './zeromq-address.js'
+import { proxyAddress, RECEIVING, SENDING } from './zeromq-address.js'
 
 const PROXY_WORKER = new URL('../workers/zeromq-proxy.js', import.meta.url)
 
@@ -100,7 +100,7 @@ export const zeromq: Peer = {
     return {
       address: folder,
       async stop() {
-        await proxy.stop()
+        await proxy.kill()
         rmSync(folder, { recursive: true })
       },
     }
@@ -108,9 +108,9 @@ export const zeromq: Peer = {
 
   async connect(folder) {
     const library = loadLibrary()
-    const publisher = new library.Publisher({ ...UNLIMITED, linger: 0 })
+    const publisher = new library.Publisher(SENDING)
     publisher.connect(proxyAddress(folder, 'publishers'))
-    const subscriber = new library.Subscriber({ ...UNLIMITED, linger: 0 })
+    const subscriber = new library.Subscriber(RECEIVING)
     subscriber.connect(proxyAddress(folder, 'subscribers'))
     return new ZeromqConnection(publisher, subscriber)
   },
