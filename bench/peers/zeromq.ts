@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Publisher, Subscriber } from 'zeromq'
 import { Child } from '../child.js'
+import { MIB } from '../sizes.js'
 import type { ZeromqProxyCommands } from '../workers/zeromq-proxy.js'
 import type { Connection, PayloadHandler, Peer } from './peer.js'
 import { proxyAddress, RECEIVING, SENDING } from './zeromq-address.js'
@@ -83,7 +84,13 @@ class ZeromqConnection implements Connection {
 
 export const zeromq: Peer = {
   name: 'zeromq',
-  tuning: { windowMessages: 4096, windowBytes: 16 * 1024 * 1024, burstMessages: 1024, reportMessages: 512 },
+  tuning: {
+    windowMessages: 4096,
+    windowBytes: 16 * MIB,
+    heldBytes: 128 * MIB,
+    burstMessages: 1024,
+    reportMessages: 512,
+  },
 
   presence() {
     try {
