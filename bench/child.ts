@@ -83,6 +83,12 @@ export class Child<Offered extends { [Name in keyof Offered]: (argument: never) 
     await this.#exited
   }
 
+  /** Ends a child that would not end by itself. */
+  async kill(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.#exited
+  }
+
   #settle({ id, result, error }: Answer): void {
     const call = this.#calls.get(id)
     if (call === undefined) return

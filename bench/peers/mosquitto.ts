@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connectAsync, type MqttClient } from 'mqtt'
+import { MIB } from '../sizes.js'
 import type { Connection, PayloadHandler, Peer } from './peer.js'
 import { programPresence, startServerProgram } from './server-process.js'
 
@@ -14,7 +15,7 @@ allow_anonymous true
 persistence false
 max_queued_messages 0
 max_queued_bytes 0
-log_dest stdout
+log_dest stderr
 `
 
 /** A topic that nobody subscribes to. */
@@ -55,7 +56,13 @@ class MosquittoConnection implements Connection {
 
 export const mosquitto: Peer = {
   name: 'mosquitto',
-  tuning: { windowMessages: 4096, windowBytes: 8 * 1024 * 1024, burstMessages: 1024, reportMessages: 512 },
+  tuning: {
+    windowMessages: 4096,
+    windowBytes: 8 * MIB,
+    heldBytes: 128 * MIB,
+    burstMessages: 1024,
+    reportMessages: 512,
+  },
 
   presence() {
     return programPresence(PROGRAM, '-h', /version (\S+)/)

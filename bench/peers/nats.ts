@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
+import { MIB } from '../sizes.js'
 import type { Connection, PayloadHandler, Peer, Requests } from './peer.js'
 import { programPresence, startServerProgram } from './server-process.js'
 
@@ -59,13 +60,14 @@ export const nats: Peer = {
   name: 'nats',
   tuning: {
     windowMessages: 16_384,
-    windowBytes: 32 * 1024 * 1024,
+    windowBytes: 32 * MIB,
+    heldBytes: 128 * MIB,
     burstMessages: 4096,
     reportMessages: 2048,
   },
 
   presence() {
-    return programPresence(PROGRAM, '--version', /v(\S+)/)
+    return programPresence(PROGRAM, '--version', /v?(\d\S*)/)
   },
 
   startServer() {

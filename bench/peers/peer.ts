@@ -43,6 +43,8 @@ export interface Tuning {
   readonly windowMessages: number
   /** The same in bytes of payload, which counts where payloads are large. */
   readonly windowBytes: number
+  /** Bytes of payload that the server may come to hold for all subscribers together. */
+  readonly heldBytes: number
   /** Messages published in one turn of the event loop. */
   readonly burstMessages: number
   /** Messages between two reports of a subscriber. */

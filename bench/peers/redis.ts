@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createClient, type RedisClientType } from 'redis'
+import { MIB } from '../sizes.js'
 import type { Connection, PayloadHandler, Peer } from './peer.js'
 import { programPresence, startServerProgram } from './server-process.js'
 
@@ -37,7 +38,13 @@ class RedisConnection implements Connection {
 
 export const redis: Peer = {
   name: 'redis',
-  tuning: { windowMessages: 4096, windowBytes: 8 * 1024 * 1024, burstMessages: 1024, reportMessages: 512 },
+  tuning: {
+    windowMessages: 4096,
+    windowBytes: 8 * MIB,
+    heldBytes: 128 * MIB,
+    burstMessages: 1024,
+    reportMessages: 512,
+  },
 
   presence() {
     return programPresence(PROGRAM, '--version', /v=(\S+)/)

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectOptions, connect, type RingbusClient } from '../../client/index.js'
+import { MIB } from '../sizes.js'
 import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Tuning } from './peer.js'
 import { startRingbusBroker } from './ringbus-broker.js'
 
 const MANIFEST = new URL('../../../package.json', import.meta.url)
 
 const REQUEST_TIMEOUT_MS = 10_000
-
-const MIB = 1024 * 1024
 
 /** Which of the ways for large payloads a program takes. */
 interface Usage {
@@ -16,27 +15,33 @@ interface Usage {
   readonly loan?: true
   /** Subscribes with views of the ring instead of copies. */
   readonly view?: true
-  readonly tuning: Tuning
 }
 
 /** A subscription's backlog in the broker holds 8 MiB, which a window must not pass. */
-const INLINE_TUNING: Tuning = {
+const TUNING: Tuning = {
   windowMessages: 16_384,
   windowBytes: 6 * MIB,
+  heldBytes: 128 * MIB,
   burstMessages: 1024,
   reportMessages: 2048,
 }
 
-/** A subscriber may hold a quarter of a ring. */
-const RING_TUNING: Tuning = { ...INLINE_TUNING, windowBytes: 16 * MIB }
+/** The broker holds references to payloads in a ring, as many as there are. */
+const RING_TUNING: Tuning = { ...TUNING, heldBytes: Number.POSITIVE_INFINITY }
 
 const USAGES: Record<OwnName, Usage> = {
-  ringbus: { tuning: INLINE_TUNING },
-  'ringbus-inline': { way: 'inline', tuning: INLINE_TUNING },
-  'ringbus-copies': { way: 'ring', tuning: RING_TUNING },
-  'ringbus-view': { way: 'ring', view: true, tuning: RING_TUNING },
-  'ringbus-loan': { way: 'ring', view: true, loan: true, tuning: RING_TUNING },
+  ringbus: {},
+  'ringbus-inline': { way: 'inline' },
+  'ringbus-copies': { way: 'ring' },
+  'ringbus-view': { way: 'ring', view: true },
+  'ringbus-loan': { way: 'ring', view: true, loan: true },
 }
+
+/**
+ * The broker gives memory of rings back that is not needed: every so often it replaces a ring that is used for less
+ * than it has, and some payloads go by socket meanwhile. Here none of that shall fall into a measurement.
+ */
+const SETTINGS = { ringIdleMs: 3_600_000 }
 
 class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
@@ -97,7 +102,7 @@ export function ringbusVariant(name: OwnName): Peer {
   const usage = USAGES[name]
   return {
     name,
-    tuning: usage.tuning,
+    tuning: usage.way === 'ring' ? RING_TUNING : TUNING,
     ...(usage.way === undefined ? {} : { way: usage.way }),
 
     presence() {
@@ -105,7 +110,7 @@ export function ringbusVariant(name: OwnName): Peer {
     },
 
     startServer({ profileFolder }) {
-      return startRingbusBroker(profileFolder)
+      return startRingbusBroker(profileFolder, SETTINGS)
     },
 
     async connect(path, { payloadBytesMin }) {

@@ -13,6 +13,9 @@ export interface ServerStart {
   readyAddress(line: string): string | undefined
 }
 
+/** Longer than any server takes to start on a busy machine. */
+const START_TIMEOUT_MS = 20_000
+
 /** Starts a server in a folder of its own, which is gone afterwards, and waits until it is ready. */
 export async function startServerProgram(
   program: string,
@@ -37,7 +40,9 @@ export async function startServerProgram(
         if (found !== undefined) resolve(found)
       })
     }
-    server.once('exit', () => reject(new Error(`${program} ended:\n${lines.join('\n')}`)))
+    const fail = (what: string) => reject(new Error(`${program} ${what}:\n${lines.join('\n')}`))
+    server.once('exit', () => fail('ended'))
+    setTimeout(() => fail('did not say that it was ready'), START_TIMEOUT_MS).unref()
   })
   try {
     return { address: await address, stop }

@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Publisher, Subscriber } from 'zeromq'
 import { Child } from '../child.js'
+import { MIB } from '../sizes.js'
 import type { ZeromqProxyCommands } from '../workers/zeromq-proxy.js'
 import type { Connection, PayloadHandler, Peer } from './peer.js'
-import { proxyAddress, UNLIMITED } from './zeromq-address.js'
+import { proxyAddress, RECEIVING, SENDING } from './zeromq-address.js'
 
 const PROXY_WORKER = new URL('../workers/zeromq-proxy.js', import.meta.url)
 
@@ -83,7 +84,13 @@ class ZeromqConnection implements Connection {
 
 export const zeromq: Peer = {
   name: 'zeromq',
-  tuning: { windowMessages: 4096, windowBytes: 16 * 1024 * 1024, burstMessages: 1024, reportMessages: 512 },
+  tuning: {
+    windowMessages: 4096,
+    windowBytes: 16 * MIB,
+    heldBytes: 128 * MIB,
+    burstMessages: 1024,
+    reportMessages: 512,
+  },
 
   presence() {
     try {
@@ -100,7 +107,7 @@ export const zeromq: Peer = {
     return {
       address: folder,
       async stop() {
-        await proxy.stop()
+        await proxy.kill()
         rmSync(folder, { recursive: true })
       },
     }
@@ -108,9 +115,9 @@ export const zeromq: Peer = {
 
   async connect(folder) {
     const library = loadLibrary()
-    const publisher = new library.Publisher({ ...UNLIMITED, linger: 0 })
+    const publisher = new library.Publisher(SENDING)
     publisher.connect(proxyAddress(folder, 'publishers'))
-    const subscriber = new library.Subscriber({ ...UNLIMITED, linger: 0 })
+    const subscriber = new library.Subscriber(RECEIVING)
     subscriber.connect(proxyAddress(folder, 'subscribers'))
     return new ZeromqConnection(publisher, subscriber)
   },

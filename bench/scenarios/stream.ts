@@ -10,7 +10,7 @@ const PUBLISHER = new URL('../workers/publisher.js', import.meta.url)
 const SUBSCRIBER = new URL('../workers/subscriber.js', import.meta.url)
 
 /** After the publisher has ended, whatever has not come by then was lost. */
-const ARRIVAL_TIMEOUT_MS = 20_000
+const ARRIVAL_TIMEOUT_MS = 60_000
 
 /** Many processes take a while to start on few processors. */
 const CONNECT_TIMEOUT_MS = 120_000
@@ -103,7 +103,7 @@ export class Stream {
   }
 
   #publish(payloadBytes: number, durationMs: number) {
-    const flow = flowFor(this.#peer.tuning, payloadBytes)
+    const flow = flowFor(this.#peer.tuning, payloadBytes, this.#shape.subscribers)
     const timeoutMs = durationMs + ARRIVAL_TIMEOUT_MS
     const order = { topics: this.#topics, payloadBytes, durationMs, flow }
     return this.#receive(payloadBytes, { reportMessages: flow.reportMessages, timed: false }, timeoutMs, () =>

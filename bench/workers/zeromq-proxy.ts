@@ -1,6 +1,6 @@
 import { XPublisher, XSubscriber, Proxy as ZeromqProxy } from 'zeromq'
 import { answerCommands } from '../child.js'
-import { proxyAddress, UNLIMITED } from '../peers/zeromq-address.js'
+import { proxyAddress, RECEIVING, SENDING } from '../peers/zeromq-address.js'
 
 export interface ZeromqProxyCommands {
   /** Binds its two sockets in the folder. */
@@ -12,8 +12,8 @@ const EVERYTHING = Buffer.of(1)
 
 const commands: ZeromqProxyCommands = {
   async start({ folder }) {
-    const publishers = new XSubscriber({ ...UNLIMITED, linger: 0 })
-    const subscribers = new XPublisher({ ...UNLIMITED, linger: 0 })
+    const publishers = new XSubscriber(RECEIVING)
+    const subscribers = new XPublisher(SENDING)
     await publishers.bind(proxyAddress(folder, 'publishers'))
     await subscribers.bind(proxyAddress(folder, 'subscribers'))
     await publishers.send(EVERYTHING)
