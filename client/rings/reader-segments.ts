@@ -38,9 +38,8 @@ export class ReaderSegments implements SegmentListener {
     const offered = this.#offered.get(id)
     const segment = this.#segments.get(id)
     if (offered !== undefined) offered.isLeft = true
-    else if (segment !== undefined) segment.leave()
-    // It was declined while the broker took its offer back.
-    else this.#connection.outbox.control(Kind.DETACHED, id, 0)
+    // One that is unknown was declined as the broker took its offer back, and that was the answer.
+    else segment?.leave()
   }
 
   /** The segment of a record. Throws SEGMENT_UNKNOWN and BAD_DESCRIPTOR. [RING-10] */
