@@ -2,12 +2,13 @@ import { spawnSync } from 'node:child_process'
 import { appendFileSync, cpSync, existsSync, statSync, symlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { projectRoot, temporaryDirectory } from './fixtures.js'
+import { COMPILING_MS, projectRoot, temporaryDirectory } from './fixtures.js'
 
 const addon = 'shmring/build/Release/ringbus.node'
 
 /** A checkout of its own, with the addon that was built here. A blank in its path, as users have it. */
 function checkout(t: ExecutionContext): string {
+  t.timeout(COMPILING_MS)
   const root = join(temporaryDirectory(t), 'a checkout')
   // Other tests may be building there.
   const filter = (path: string) => !path.endsWith('/build-kill')
