@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join, sep } from 'node:path'
+import { delimiter, join, relative, sep } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import { platformName } from '../../shmring/native.js'
 import { PROJECT_ROOT } from '../project-files.js'
@@ -65,13 +65,18 @@ export async function succeed(...args: Parameters<typeof run>): Promise<string> 
   throw new Error(`${args[1].join(' ')}: ${outcome.exitCode}\n${outcome.stdout}\n${outcome.stderr}`)
 }
 
-/** Never copied: made anew, or linked to. Other tests run from dist, and none may see it vanish. */
-const NOT_SOURCES = /^(?:\.git|dist|node_modules|prebuilds|coverage|bench\/results)$/
+/** Never copied: made anew, linked to, or coming and going with other tests. */
+const NOT_SOURCES = /^(?:\.git|dist|node_modules|prebuilds|coverage|bench\/results|shmring\/build-kill)$/
 
-/** A copy of the checkout with the addon that was built here, in a folder that must not exist yet. */
+/** Copies a file or folder of the checkout; '.' is all of it, with the addon that was built here. */
+export function copyProject(path: string, copy: string): void {
+  const isWanted = (from: string) => !NOT_SOURCES.test(relative(PROJECT_ROOT, from).replaceAll(sep, '/'))
+  cpSync(join(PROJECT_ROOT, path), copy, { recursive: true, preserveTimestamps: true, filter: isWanted })
+}
+
+/** A copy of the checkout that can be packed, in a folder that must not exist yet: other tests run from dist. */
 export function copyCheckout(copy: string): void {
-  const isWanted = (path: string) => !NOT_SOURCES.test(path.slice(PROJECT_ROOT.length).replaceAll(sep, '/'))
-  cpSync(PROJECT_ROOT, copy, { recursive: true, preserveTimestamps: true, filter: isWanted })
+  copyProject('.', copy)
   symlinkSync(join(PROJECT_ROOT, 'node_modules'), join(copy, 'node_modules'))
 }
 

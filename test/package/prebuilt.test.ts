@@ -1,6 +1,5 @@
 import {
   appendFileSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,8 +10,15 @@ import {
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { PROJECT_ROOT } from '../project-files.js'
-import { copyCheckout, type Outcome, PATIENCE_MS, PREBUILT, run, temporaryDirectory } from './fixtures.js'
+import {
+  copyCheckout,
+  copyProject,
+  type Outcome,
+  PATIENCE_MS,
+  PREBUILT,
+  run,
+  temporaryDirectory,
+} from './fixtures.js'
 
 const BUILT = 'shmring/build/Release/ringbus.node'
 const HASH = join(dirname(PREBUILT), 'sources.sha256')
@@ -25,7 +31,7 @@ const FOREIGN = OWN === 'linux-arm64-musl' ? 'linux-x64' : 'linux-arm64-musl'
 function checkout(t: ExecutionContext): string {
   const root = join(temporaryDirectory(t), 'a checkout')
   for (const folder of ['scripts', 'shmring', 'dist/shmring', 'package.json']) {
-    cpSync(join(PROJECT_ROOT, folder), join(root, folder), { recursive: true, preserveTimestamps: true })
+    copyProject(folder, join(root, folder))
   }
   return root
 }

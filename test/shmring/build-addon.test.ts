@@ -2,14 +2,18 @@ import { spawnSync } from 'node:child_process'
 import { appendFileSync, cpSync, existsSync, statSync, symlinkSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { projectRoot, temporaryDirectory } from './fixtures.js'
+import { COMPILING_MS, projectRoot, temporaryDirectory } from './fixtures.js'
 
 const addon = 'shmring/build/Release/ringbus.node'
 
 /** A checkout of its own, with the addon that was built here. A blank in its path, as users have it. */
 function checkout(t: ExecutionContext): string {
+  t.timeout(COMPILING_MS)
   const root = join(temporaryDirectory(t), 'a checkout')
-  cpSync(join(projectRoot, 'shmring'), join(root, 'shmring'), { recursive: true, preserveTimestamps: true })
+  // Other tests may be building there.
+  const filter = (path: string) => !path.endsWith('/build-kill')
+  const options = { recursive: true, preserveTimestamps: true, filter }
+  cpSync(join(projectRoot, 'shmring'), join(root, 'shmring'), options)
   cpSync(join(projectRoot, 'scripts'), join(root, 'scripts'), { recursive: true })
   symlinkSync(join(projectRoot, 'node_modules'), join(root, 'node_modules'))
   return root

@@ -11,6 +11,9 @@ import { loadNative, type NativeHost, nativeLoadError } from '../../shmring/inde
 /** The checkout: the tests run from dist/test/shmring. */
 export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url))
 
+/** For ava's watchdog: on a busy machine a compiler takes its time, and nothing else is reported meanwhile. */
+export const COMPILING_MS = 10 * 60_000
+
 /** A new directory, removed after the test. */
 export function temporaryDirectory(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'ringbus-shmring-'))

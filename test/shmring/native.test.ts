@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { loadNative, nativeLoadError } from '../../shmring/index.js'
-import { projectRoot, temporaryDirectory } from './fixtures.js'
+import { COMPILING_MS, projectRoot, temporaryDirectory } from './fixtures.js'
 
 const builtAddon = join(projectRoot, 'shmring/build/Release/ringbus.node')
 
@@ -122,6 +122,7 @@ test('a broken addon is told with the loader’s own error', (t) => {
 
 for (const sanitizer of ['address', 'thread']) {
   test(`the C core passes its tests under the ${sanitizer} sanitizer`, (t) => {
+    t.timeout(COMPILING_MS)
     const script = join(projectRoot, 'scripts/test-native.mjs')
     const { status, stderr } = spawnSync(process.execPath, [script, sanitizer], { encoding: 'utf8' })
     t.is(status, 0, stderr)
