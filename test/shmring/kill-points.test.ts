@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import test from 'ava'
 import { killPoint } from '../../shmring/index.js'
-import { nativeHost, projectRoot, testWhen } from './fixtures.js'
+import { COMPILING_MS, nativeHost, projectRoot, testWhen } from './fixtures.js'
 import { runScenario } from './segment-fixtures.js'
 
 const onLinux = testWhen(process.platform === 'linux', 'only Linux has segments')
@@ -23,11 +23,8 @@ const POINTS = [
   'broker:after-post',
 ]
 
-/** A compiler on a busy machine takes its time, and nothing else is told meanwhile. */
-const BUILD_TIMEOUT_MS = 600_000
-
 test.before('the addon with kill points is built', async (t) => {
-  t.timeout(BUILD_TIMEOUT_MS)
+  t.timeout(COMPILING_MS)
   const script = join(projectRoot, 'scripts/build-addon.mjs')
   const build = spawn(process.execPath, [script, '--kill-points'], { stdio: ['ignore', 'ignore', 'pipe'] })
   const [errors, [status]] = await Promise.all([text(build.stderr), once(build, 'close')])

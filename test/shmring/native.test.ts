@@ -122,12 +122,9 @@ test('a broken addon is told with the loader’s own error', (t) => {
   t.is(cause, 'ERR_DLOPEN_FAILED')
 })
 
-/** Much is compiled, and a busy machine takes its time for it. */
-const SANITIZERS_TIMEOUT_MS = 600_000
-
 for (const sanitizer of ['address', 'thread']) {
   test(`the C core passes its tests under the ${sanitizer} sanitizer`, async (t) => {
-    t.timeout(SANITIZERS_TIMEOUT_MS)
+    t.timeout(COMPILING_MS)
     const script = join(projectRoot, 'scripts/test-native.mjs')
     const run = spawn(process.execPath, [script, sanitizer], { stdio: ['ignore', 'ignore', 'pipe'] })
     const [errors, [status]] = await Promise.all([text(run.stderr), once(run, 'close')])
