@@ -142,7 +142,8 @@ inline retireRecords() {
   do
   :: each < RECORDS ->
     if
-    :: HAS(claims | undelivered | BOOKED, each) && START(each) < tail -> tail = START(each)
+    :: HAS(BOOKED, each) && START(each) < tail -> tail = START(each)
+    :: HAS(claims | undelivered, each) && position[each] - padding[each] < tail -> tail = position[each] - padding[each]
     :: else
     fi;
     each++
@@ -206,7 +207,9 @@ inline settle() {
     /* broker/rings/segment.ts Segment.close */
     REACHED(segment_closed);
     segment = CLOSED;
+#ifndef CLOSED_STAYS_OPEN
     brokerHasSegment = false;
+#endif
     forgetBooks()
   :: else
   fi;
