@@ -8,6 +8,7 @@ import {
   FEATURE_RING_REQUESTS,
   Flag,
   Kind,
+  type MessageHead,
   messageFrame,
   RING_DESCRIPTOR_BYTES,
   type RingDescriptor,
@@ -66,10 +67,10 @@ async function readerOf(
   return segment
 }
 
-function record(segment: number, position: number, length: number): Buffer {
+function record(segment: number, position: number, length: number, head: Partial<MessageHead> = {}): Buffer {
   const payload = Buffer.alloc(RING_DESCRIPTOR_BYTES)
   writeDescriptor(payload, 0, { segment, position, length, padding: 0, restarted: false })
-  return messageFrame({ kind: Kind.MESSAGE, topic: 1, flags: Flag.RING }, payload)
+  return messageFrame({ kind: Kind.MESSAGE, topic: 1, flags: Flag.RING, ...head }, payload)
 }
 
 test('[RING-3] [RING-4] [RING-5] a ring is asked for when it is first needed, fetched with the token, and mapped', async (t) => {
@@ -265,6 +266,74 @@ test('[RING-7] each frame by ring is released once, however often it comes', asy
     await peer.expect('RELEASE', { topic: 4, id: recordName(position) })
   }
   t.deepEqual(got, [Buffer.alloc(1000), Buffer.alloc(1000)])
+})
+
+test('[RING-7] a reply that nobody waits for any more is released, and so is a part that nobody asked for', async (t) => {
+  const scene = await stage(t)
+  const { peer, bus } = scene
+  const segment = await readerOf(t, scene, () => {})
+  const controller = new AbortController()
+  const request = bus.request('a', null, { signal: controller.signal })
+  await peer.expect('TOPIC')
+  const { id } = await peer.expect('REQUEST')
+  controller.abort()
+  await peer.expect('CANCEL', { id })
+  await t.throwsAsync(request, { code: 'CANCELLED' })
+  peer.send(record(segment.id, 0, 1000, { kind: Kind.REPLY, topic: 0, id }))
+  await peer.expect('RELEASE', { id: 0 })
+  const other = bus.request<Buffer>('a')
+  const asked = await peer.expect('REQUEST')
+  const reply = { kind: Kind.REPLY, topic: 0, id: asked.id }
+  peer.send(record(segment.id, 16, 1000, { ...reply, flags: Flag.RING | Flag.STREAM }))
+  await peer.expect('RELEASE', { id: 16 })
+  peer.send(record(segment.id, 32, 1000, reply))
+  await peer.expect('RELEASE', { id: 32 })
+  t.is((await other).data.length, 1000)
+})
+
+test('[RING-7] requests that are cancelled or expired before their turn are released', async (t) => {
+  const scene = await stage(t)
+  const { peer, bus } = scene
+  const segment = await readerOf(t, scene, () => {})
+  let finish = () => {}
+  let handled = 0
+  bus.serve<Buffer, unknown>(
+    'service',
+    () => {
+      handled += 1
+      return new Promise<void>((resolve) => {
+        finish = resolve
+      })
+    },
+    { concurrency: 1 },
+  )
+  await peer.expect('SERVE', { id: 2 })
+  await peer.untilFlush()
+  const request = (id: number, position: number, head: Partial<MessageHead> = {}) =>
+    record(segment.id, position, 1000, { kind: Kind.REQUEST, topic: 2, id, ...head })
+  peer.send(deliver(2), name(2, 'service'), request(1, 0), request(2, 16), request(3, 32, { expiryNs: 1 }))
+  peer.send(controlFrame(Kind.CANCEL, 0, 2))
+  await peer.expect('RELEASE', { id: 0 })
+  finish()
+  await peer.expect('REPLY', { id: 1 })
+  await peer.expect('RELEASE', { id: 16 })
+  await peer.expect('FAILURE', { id: 2 })
+  await peer.expect('RELEASE', { id: 32 })
+  await peer.expect('FAILURE', { id: 3 })
+  t.is(handled, 1)
+})
+
+test('[RING-7] what arrives for a subscription that was left is released', async (t) => {
+  const scene = await stage(t)
+  const { peer, bus } = scene
+  const segment = await readerOf(t, scene, () => t.fail('it was handled'))
+  const left = bus.subscribe('left', () => t.fail('it was handled'))
+  await peer.expect('SUBSCRIBE', { id: 2 })
+  await peer.untilFlush()
+  left.unsubscribe()
+  await peer.expect('UNSUBSCRIBE', { id: 2 })
+  peer.send(deliver(2), record(segment.id, 48, 1000))
+  await peer.expect('RELEASE', { id: 48 })
 })
 
 test('[RING-10] a frame that refers to what is not there ends the connection', async (t) => {

@@ -1,8 +1,10 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { startBroker } from '../../broker/index.js'
 import type { RingbusClient } from '../../client/index.js'
 import { BrokerProcess, clientOf, eventOf, settled, socketIn, until } from './fixtures.js'
+import { collectUntil } from './garbage.js'
 import { allReleased, LARGE_BYTES, mapRing, openRing, ringStats } from './ring-fixtures.js'
 
 /** A subscription whose handler holds what it gets as a view until it is told to let go. */
@@ -19,6 +21,52 @@ async function holdView(bus: RingbusClient, topic: string): Promise<{ held: Buff
   await bus.subscribe<Buffer>(topic, { view: true, concurrency: 8 }, handler).ready
   return { held, letGo }
 }
+
+/** Maps and descriptors of segments that this process has. */
+function segmentsHere(): number {
+  const maps = readFileSync('/proc/self/maps', 'utf8').match(/memfd:ringbus/g)?.length ?? 0
+  const descriptors = readdirSync('/proc/self/fd').filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).includes('memfd:ringbus')
+    } catch {
+      // That of the directory itself.
+      return false
+    }
+  })
+  return maps + descriptors.length
+}
+
+test.serial('nothing of a segment stays behind: after its connection, and after its last view', async (t) => {
+  const broker = new BrokerProcess(t)
+  await broker.start()
+  const publisher = await clientOf(t, broker.path)
+  const subscriber = await clientOf(t, broker.path, { reconnect: false })
+  await openRing(publisher)
+  await mapRing(publisher, subscriber)
+  t.true(segmentsHere() >= 2)
+  let finish = () => {}
+  const blocked = new Promise<void>((resolve) => {
+    finish = resolve
+  })
+  let held: Buffer | undefined
+  await subscriber.subscribe<Buffer>('data', { view: true }, ({ data }) => {
+    held = data
+    return blocked
+  }).ready
+  for (let number = 0; number < 5; number++) publisher.publish('data', Buffer.alloc(LARGE_BYTES))
+  const loan = await publisher.loan('data', LARGE_BYTES)
+  await settled(publisher, subscriber)
+  t.is(held!.length, LARGE_BYTES)
+  await broker.kill()
+  await subscriber.closed
+  await until(() => !publisher.isConnected)
+  t.is(loan.bytes.length, 0)
+  finish()
+  await until(() => held!.length === 0)
+  // Memory that was in the program's hands is unmapped when that is collected.
+  await collectUntil(() => segmentsHere() === 0)
+  t.pass()
+})
 
 test('[RING-10] this side of a connection does not end before the views of what it brought', async (t) => {
   const path = socketIn(t)
