@@ -1,5 +1,4 @@
 import type { Peer, Server } from '../peers/index.js'
-import { VoidSample } from './scenario.js'
 
 /**
  * Runs a measurement and asks the server which way its payloads went, where a system has several: a figure whose
@@ -19,7 +18,7 @@ export async function audited<Result>(
   const inlined = after.inlined - before.inlined
   const deliveries = deliveriesOf(result)
   if (byRing !== (peer.way === 'ring' ? deliveries : 0) || inlined > 0) {
-    throw new VoidSample(
+    throw new Error(
       `of ${deliveries} deliveries ${byRing} went by ring, and ${inlined} had to be inlined by the broker`,
     )
   }

@@ -7,13 +7,12 @@ import { sharedMemoryScenario } from './shared-memory.js'
 import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
-export {
-  type MeasureOptions,
-  type Metric,
-  type Reference,
-  type Sample,
-  type Scenario,
-  VoidSample,
+export type {
+  MeasureOptions,
+  Metric,
+  Reference,
+  Sample,
+  Scenario,
 } from './scenario.js'
 
 export const SCENARIOS: readonly Scenario[] = [

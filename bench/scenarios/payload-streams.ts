@@ -56,6 +56,7 @@ const fanOutScenario: Scenario = {
   ],
   peers: LARGE_PAYLOAD_PEERS,
   references: ['nats', 'best'],
+  samplesMax: 3,
   isLong: true,
   measure(peer, options) {
     const shape = { payloadBytesMin: PAYLOAD_BYTES, topicCount: 1, subscribers: SUBSCRIBERS }

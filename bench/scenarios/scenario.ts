@@ -25,7 +25,10 @@ export interface MeasureOptions {
 /** What ringbus is compared with: one system, or the best of those that are not ringbus, round by round. */
 export type Reference = PeerName | 'best'
 
-/** What is measured, once per call, with processes of its own that are gone afterwards. */
+/**
+ * What is measured, once per call, with processes of its own that are gone afterwards. A measurement that throws has
+ * no figure: messages were lost, doubled or damaged, did not go the way that it names, or a process ended.
+ */
 export interface Scenario {
   readonly name: string
   readonly title: string
@@ -40,9 +43,6 @@ export interface Scenario {
   obstacle?(): string | undefined
   measure(peer: Peer, options: MeasureOptions): Promise<Sample>
 }
-
-/** A figure that must not count: messages were lost, doubled or damaged, or did not go the way that it names. */
-export class VoidSample extends Error {}
 
 /** Something that has processes. */
 interface Closable {

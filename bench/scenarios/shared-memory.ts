@@ -6,7 +6,7 @@ import { type RingbusServer, startRingbusBroker } from '../peers/ringbus-broker.
 import { MIB, sizeName } from '../sizes.js'
 import type { MemoryCommands } from '../workers/memory.js'
 import { audited } from './delivery-audit.js'
-import { type Metric, type Scenario, VoidSample } from './scenario.js'
+import type { Metric, Scenario } from './scenario.js'
 
 const MEMORY = new URL('../workers/memory.js', import.meta.url)
 
@@ -62,7 +62,7 @@ async function prelude({ server, publisher, subscriber }: Parties, payloadBytes:
     await subscriber.call('release', { count: 1 })
     if ((await server.deliveryCounts()).byRing > byRing) return
   }
-  throw new VoidSample(`None of ${PRELUDE_MAX} payloads went by ring`)
+  throw new Error(`None of ${PRELUDE_MAX} payloads went by ring`)
 }
 
 /** A burst that nobody handles until all of it is there; looks at it then, as it is handled, and at rest. */

@@ -4,7 +4,7 @@ import type { Peer, Server } from '../peers/index.js'
 import type { PublisherCommands } from '../workers/publisher.js'
 import type { Received, SubscriberCommands } from '../workers/subscriber.js'
 import { audited } from './delivery-audit.js'
-import { type MeasureOptions, VoidSample } from './scenario.js'
+import type { MeasureOptions } from './scenario.js'
 
 const PUBLISHER = new URL('../workers/publisher.js', import.meta.url)
 const SUBSCRIBER = new URL('../workers/subscriber.js', import.meta.url)
@@ -133,7 +133,7 @@ export class Stream {
       this.#lost(error),
     )
     for (const { faults } of arrivals) {
-      if (faults > 0) throw new VoidSample(`${faults} messages were out of order or damaged`)
+      if (faults > 0) throw new Error(`${faults} messages were out of order or damaged`)
     }
     return { ...published, deliveries: published.sent * arrivals.length, arrivals }
   }
@@ -170,6 +170,6 @@ export class Stream {
   async #lost(error: unknown): Promise<never> {
     const states = await Promise.all(this.#subscribers.map((child) => child.call('state', null)))
     const arrived = states.map(({ received, faults }) => `${received} with ${faults} faults`)
-    throw new VoidSample(`The stream did not end: ${String(error)}; received: ${arrived.join(', ')}`)
+    throw new Error(`The stream did not end: ${String(error)}; received: ${arrived.join(', ')}`)
   }
 }

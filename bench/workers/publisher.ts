@@ -22,7 +22,7 @@ export interface PaceOrder {
 }
 
 /** A median of fewer paced payloads means little, and more than the upper bound are not worth sending around. */
-const PACED_MIN = 20
+const PACED_MIN = 10
 const PACED_MAX = 2000
 
 export interface PublisherCommands {

@@ -10,6 +10,9 @@ export interface ZeromqProxyCommands {
 /** A subscription to everything, as its wire has it: publishers then leave the choice to the proxy, as to a broker. */
 const EVERYTHING = Buffer.of(1)
 
+/** Runs in a thread of the library until the process ends, or until nothing refers to it. */
+let proxy: ZeromqProxy | undefined
+
 const commands: ZeromqProxyCommands = {
   async start({ folder }) {
     const publishers = new XSubscriber(RECEIVING)
@@ -17,8 +20,8 @@ const commands: ZeromqProxyCommands = {
     await publishers.bind(proxyAddress(folder, 'publishers'))
     await subscribers.bind(proxyAddress(folder, 'subscribers'))
     await publishers.send(EVERYTHING)
-    // Runs in a thread of the library until the process ends.
-    void new ZeromqProxy(publishers, subscribers).run()
+    proxy = new ZeromqProxy(publishers, subscribers)
+    void proxy.run()
   },
 }
 
