@@ -16,9 +16,12 @@ export const onByRing: Handler = (hub, peer, bytes, start, length) => {
   const descriptor = readDescriptor(bytes, start)
   const record = rings.commit(peer.rings, descriptor)
   try {
-    if (kind !== Kind.MESSAGE && descriptor.length > peer.payloadBytesMax) {
-      const message = `a payload of ${descriptor.length} bytes, the limit is ${peer.payloadBytesMax}`
-      throw violation('MESSAGE_TOO_LARGE', message)
+    const bytesMax = kind === Kind.MESSAGE ? peer.ringPayloadBytesMax : peer.payloadBytesMax
+    if (descriptor.length > bytesMax) {
+      throw violation(
+        'MESSAGE_TOO_LARGE',
+        `a payload of ${descriptor.length} bytes, the limit is ${bytesMax}`,
+      )
     }
     handlerOf(kind)(hub, peer, bytes, start, length)
   } finally {

@@ -34,8 +34,8 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   peer.grant = hub.permissions.grantOf(peer.credentials)
   peer.state = 'open'
   peer.mapsSegments = mapsSegments(hello.capabilities) && peer.credentials !== undefined
-  const { payloadBytesMax, aliasesMax } = peer
-  const { subscriptionsMax, servicesMax, requestsMax, ringThresholdBytes, ringBytesMax } = hub.limits
+  const { payloadBytesMax, aliasesMax, ringPayloadBytesMax } = peer
+  const { subscriptionsMax, servicesMax, requestsMax, ringThresholdBytes } = hub.limits
   const token = hub.newToken()
   if (peer.mapsSegments) peer.token = token
   const body = encodeBody(Kind.WELCOME, {
@@ -49,7 +49,7 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
       servicesMax,
       requestsMax,
       ringThresholdBytes,
-      ringPayloadBytesMax: ringBytesMax,
+      ringPayloadBytesMax,
     },
     token,
   })

@@ -57,8 +57,13 @@ export class Session implements FrameSink {
       new ClientGate(hub.rings, () => this.peer.rings),
       hub.limits.outboxBytesMax,
     )
-    const { handshakeTimeoutMs, payloadBytesMax, aliasesMax } = hub.limits
-    this.peer = new Peer(hub.nextPeerId(), outbox, { credentials, payloadBytesMax, aliasesMax })
+    const { handshakeTimeoutMs, payloadBytesMax, aliasesMax, ringBytesMax } = hub.limits
+    this.peer = new Peer(hub.nextPeerId(), outbox, {
+      credentials,
+      payloadBytesMax,
+      aliasesMax,
+      ringPayloadBytesMax: ringBytesMax,
+    })
     this.#decoder = new FrameDecoder(this, { from: 'client', payloadBytesMax })
     this.#deadline = setTimeout(() => {
       this.refuse({

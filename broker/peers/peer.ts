@@ -19,6 +19,7 @@ export interface PeerTerms {
   readonly credentials: Credentials | undefined
   readonly payloadBytesMax: number
   readonly aliasesMax: number
+  readonly ringPayloadBytesMax: number
 }
 
 /**
@@ -37,6 +38,7 @@ export class Peer implements Owner, RingClient {
   /** What WELCOME told the client; it may rely on that, whatever a reload makes of the limits. [WIRE-2.4] */
   readonly payloadBytesMax: number
   readonly aliasesMax: number
+  readonly ringPayloadBytesMax: number
   readonly connectedAtMs = Date.now()
   state: 'greeting' | 'open' | 'refused' | 'gone' = 'greeting'
   name = ''
@@ -68,6 +70,7 @@ export class Peer implements Owner, RingClient {
     this.credentials = terms.credentials
     this.payloadBytesMax = terms.payloadBytesMax
     this.aliasesMax = terms.aliasesMax
+    this.ringPayloadBytesMax = terms.ringPayloadBytesMax
   }
 
   get outlet(): Outbox {

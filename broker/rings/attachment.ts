@@ -58,6 +58,13 @@ export class Attachment implements SegmentReader {
     return this.#leases.size
   }
 
+  /** Whether the client keeps a segment that nobody can use any more. */
+  get isHeld(): boolean {
+    const { isAbandoned, takesCommits } = this.segment
+    if (this.leaseCount > 0) return isAbandoned || !takesCommits
+    return this.state === 'detaching' || this.state === 'withdrawn'
+  }
+
   /** Whether the client has been asked to map the segment, and has not answered. [RING-3] */
   get isAwaited(): boolean {
     return this.state === 'offered' || this.state === 'late'

@@ -52,12 +52,10 @@ export class ClientRings implements SegmentOwner, AttachmentHolder {
     return count
   }
 
-  /** Bytes of segments that it made unfit for use by holding on to their records. */
+  /** Bytes of segments that are of no use to anybody, and not gone because it holds on to them. */
   get heldBytes(): number {
     let bytes = 0
-    for (const { segment, leaseCount } of this.attachments.values()) {
-      if (segment.isAbandoned && leaseCount > 0) bytes += segment.bytes
-    }
+    for (const { segment, isHeld } of this.attachments.values()) if (isHeld) bytes += segment.bytes
     return bytes
   }
 

@@ -104,7 +104,7 @@ export class RingTable implements SegmentKeeper {
         message: `The client has ${owner.owned.size} rings that are not empty yet`,
       }
     }
-    const bytes = Math.min(Math.max(ringBytes, powerOfTwoFrom(payloadBytes)), roundUp(ringBytesMax))
+    const bytes = roundUp(Math.min(Math.max(ringBytes, powerOfTwoFrom(payloadBytes)), ringBytesMax))
     const refusal = this.#quota.refusal(owner.uid, bytes)
     if (refusal !== undefined) return { code: 'RING_LIMIT', message: refusal }
     return this.#create(owner, bytes)
@@ -130,7 +130,8 @@ export class RingTable implements SegmentKeeper {
 
   /** Books the payload of a frame with RING; the caller refers to the record until `routed`. [RING-6] */
   commit(client: ClientRings, descriptor: RingDescriptor): RingRecord<Segment> {
-    const segment = this.#committing(client, descriptor.segment, descriptor)
+    const { segment: id } = descriptor
+    const segment = this.#declaring(client, id, descriptor, (owned) => owned.commitFault(descriptor))
     this.counts.committed += 1
     return segment.commit(descriptor, Date.now())
   }
@@ -143,7 +144,7 @@ export class RingTable implements SegmentKeeper {
 
   /** Books a claim that the client gave up. [RING-6] */
   abort(client: ClientRings, id: number, span: RingSpan): void {
-    this.#committing(client, id, span).abort(span, Date.now())
+    this.#declaring(client, id, span, (owned) => owned.fault(span)).abort(span, Date.now())
   }
 
   /** Ends a lease. [RING-7] */
@@ -195,7 +196,13 @@ export class RingTable implements SegmentKeeper {
 
   /** Sends the descriptor of a segment along with a frame; false: the socket does not take it. */
   send(socketFd: number, frame: Buffer, handle: SegmentHandle, writable: boolean): boolean {
-    return this.#native!.segmentSend(socketFd, frame, handle, writable) === frame.length
+    try {
+      return this.#native!.segmentSend(socketFd, frame, handle, writable) === frame.length
+    } catch (error) {
+      // Of descriptors that were sent and not received, an unprivileged user may have only so many.
+      this.#log.warn({ error: (error as Error).message }, 'a descriptor was not sent')
+      return false
+    }
   }
 
   /** The record that a sound, queued or routed frame refers to. */
@@ -309,9 +316,14 @@ export class RingTable implements SegmentKeeper {
     if (this.#segments.delete(segment.id)) this.#quota.give(segment.uid, segment.bytes)
   }
 
-  #committing(client: ClientRings, id: number, span: RingSpan): Segment {
+  #declaring(
+    client: ClientRings,
+    id: number,
+    span: RingSpan,
+    faultOf: (segment: Segment) => string | undefined,
+  ): Segment {
     const segment = this.#ownedBy(client, id)
-    const fault = segment?.takesCommits ? segment.fault(span) : 'it is no ring of this client'
+    const fault = segment?.takesCommits ? faultOf(segment) : 'it is no ring of this client'
     if (segment !== undefined && fault === undefined) return segment
     const { position, length } = span
     throw new RingbusError(

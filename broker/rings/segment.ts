@@ -1,9 +1,15 @@
-import { GRANULE_BYTES, type RingSpan } from '../../protocol/index.js'
+import { GRANULE_BYTES, granulesOf, type RingSpan } from '../../protocol/index.js'
 import type { NativeHost, SegmentHandle } from '../../shmring/index.js'
 import type { Holder } from '../permissions/permissions.js'
 import { AbortedSpan } from './aborted-span.js'
 import { RecordBook } from './record-book.js'
 import { RingRecord } from './ring-record.js'
+
+/**
+ * Spans of one ring that have not retired. An owner that leaves a gap at the tail and declares a granule here and
+ * there would otherwise fill the broker's heap by the million.
+ */
+const SPANS_MAX = 262_144
 
 /** A client that was offered the segment to read from it. */
 export interface SegmentReader {
@@ -64,6 +70,8 @@ export class Segment {
   #liveRecords = 0
   /** Granules from the start of the data area that have ever been used: what is resident. */
   #highGranules = 0
+  /** Granules that the kernel had allocated when it was asked last. */
+  #allocatedGranules = 0
   /** The same since the last look: a ring that restarts uses no more than it needs. */
   #recentHighGranules = 0
   lastUsedMs: number
@@ -153,8 +161,23 @@ export class Segment {
     this.#isSealed = true
   }
 
+  /**
+   * Says why a payload cannot have been put there; undefined when it can. A reader would pay for memory that the
+   * owner has not allocated, or be killed where there is none. [RING-5] [RING-6]
+   */
+  commitFault(span: RingSpan): string | undefined {
+    const fault = this.fault(span)
+    if (fault !== undefined) return fault
+    const end = this.#placeBehind(span.position + granulesOf(span.length))
+    if (end <= this.#allocatedGranules) return undefined
+    // Once sealed it never shrinks: to ask again is only needed beyond what there was.
+    this.#allocatedGranules = Math.floor(this.#native.segmentReservedBytes(this.handle) / GRANULE_BYTES)
+    return end <= this.#allocatedGranules ? undefined : 'no memory is allocated for it'
+  }
+
   /** Says why a COMMIT or ABORT of this span cannot be true; undefined when it can. [RING-6] */
   fault(span: RingSpan): string | undefined {
+    if (this.#book.size >= SPANS_MAX) return `there are ${SPANS_MAX} records before it`
     return this.#book.fault(span)
   }
 
@@ -269,9 +292,14 @@ export class Segment {
 
   #used(endPosition: number, nowMs: number): void {
     this.lastUsedMs = nowMs
-    const end = endPosition % this.#book.capacity || this.#book.capacity
+    const end = this.#placeBehind(endPosition)
     if (end > this.#highGranules) this.#highGranules = end
     if (end > this.#recentHighGranules) this.#recentHighGranules = end
+  }
+
+  /** Granules of the data area up to a position, which is the end of something. */
+  #placeBehind(endPosition: number): number {
+    return endPosition % this.#book.capacity || this.#book.capacity
   }
 
   #close(): 'closed' {

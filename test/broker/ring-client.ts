@@ -17,7 +17,7 @@ import {
   RingClaim,
   type RingHandle,
 } from '../../shmring/index.js'
-import { subscribe, topic } from './frames.js'
+import { flush, subscribe, topic } from './frames.js'
 import { attach, detached, mapped, open, publishByRing, release, retired, ringHello } from './ring-frames.js'
 import { Client, connected, type Received } from './transcript.js'
 
@@ -203,6 +203,20 @@ export class RingClient extends Client {
     }
   }
 
+  /** Does what the broker has asked of an owner, as of two round trips; returns the segments that it gave up. */
+  async oblige(): Promise<number[]> {
+    const ids: number[] = []
+    for (const id of [1, 2]) {
+      this.send(flush(id))
+      for (let received = await this.next(); received.kind !== 'FLUSHED'; received = await this.next()) {
+        this.t.true(['RETIRE', 'SPACE'].includes(received.kind), `got ${received.kind}`)
+        if (received.kind === 'RETIRE') ids.push(received.topic)
+      }
+    }
+    for (const id of ids) this.send(retired(id))
+    return ids
+  }
+
   /** The payload of the next message, which is released at once. */
   async nextPayload(): Promise<Buffer> {
     const received = await this.nextMessage()
@@ -217,7 +231,7 @@ export class Bystanders {
   readonly publisher: RingClient
   readonly reader: RingClient
   readonly #t: ExecutionContext
-  readonly #ring: TestRing
+  ring: TestRing
   #sent = 0
 
   static async open(t: ExecutionContext, path: string, name = 'bystander'): Promise<Bystanders> {
@@ -235,7 +249,7 @@ export class Bystanders {
     this.#t = t
     this.publisher = publisher
     this.reader = reader
-    this.#ring = ring
+    this.ring = ring
   }
 
   /** Sends payloads by ring; each arrives in order, by ring, with every byte. */
@@ -251,15 +265,15 @@ export class Bystanders {
     }
   }
 
-  /** The release of an earlier record may still be on its way. */
+  /** Waits for room, and for another ring when the broker has asked for this one. */
   async #put(payload: Buffer): Promise<RingDescriptor> {
     for (;;) {
-      const claimed = this.#ring.claim(payload.length)
-      if (claimed === undefined) {
-        await this.publisher.expectNothing()
-        continue
+      if ((await this.publisher.oblige()).includes(this.ring.id)) {
+        this.ring = await this.publisher.openRing(64 * 1024)
       }
-      native.ringWrite(this.#ring.handle, claimed.position, payload)
+      const claimed = this.ring.claim(payload.length)
+      if (claimed === undefined) continue
+      native.ringWrite(this.ring.handle, claimed.position, payload)
       return claimed
     }
   }
