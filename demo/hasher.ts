@@ -17,7 +17,7 @@ interface Contents {
   readonly bytes: number
 }
 
-/** Pulls a file from a reader, part by part. */
+/** Pulls a file from a reader, part by part. Those that come by ring are hashed where they lie. */
 async function hashContents(
   bus: RingbusClient,
   meter: Meter,
@@ -29,7 +29,7 @@ async function hashContents(
   for await (const { data } of bus.requestStream<Buffer>(
     READ,
     { path },
-    { signal, timeout: PART_TIMEOUT_MS },
+    { signal, timeout: PART_TIMEOUT_MS, view: true },
   )) {
     const contents = data.subarray(STAMP_BYTES)
     meter.part(contents.length, millisecondsSince(data))

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type RingbusClient } from '../client/index.js'
-import { countDelivered } from './delivered.js'
+import { countDelivered, type RingUse, readRingUse } from './delivered.js'
 import { LatencyHistogram } from './latency.js'
 import type { DemoOptions } from './options.js'
 import { Processes, type Role } from './processes.js'
@@ -14,6 +14,7 @@ export interface RunResult {
   readonly outcomes: readonly Outcome[]
   readonly elapsedMs: number
   readonly messages: number
+  readonly rings: RingUse
   readonly urgent: LatencyHistogram
   readonly bulk: LatencyHistogram
   /** How often the walk was begun again because the walker was lost. */
@@ -75,11 +76,11 @@ async function collect(
     const startedAtMs = performance.now()
     const { result: outcomes, retries } = await walk(bus, options.roots, signal)
     const elapsedMs = performance.now() - startedAtMs
-    const messages = await countDelivered(bus)
+    const [messages, rings] = await Promise.all([countDelivered(bus), readRingUse(bus)])
     // As they end, the hashers publish their last samples; draining waits until those are here.
     await processes.endMicroservices()
     await Promise.all(latencies.map((subscription) => subscription.drain()))
-    return { outcomes, elapsedMs, messages, urgent, bulk, retries, restarted: processes.restarted }
+    return { outcomes, elapsedMs, messages, rings, urgent, bulk, retries, restarted: processes.restarted }
   } finally {
     await bus.close()
   }

@@ -1,3 +1,4 @@
+import type { RingUse } from './delivered.js'
 import { printable } from './files.js'
 import { formatBytes, formatCount, formatMilliseconds } from './format.js'
 import type { LatencyHistogram } from './latency.js'
@@ -20,6 +21,7 @@ export interface Summary {
   readonly bytes: number
   readonly elapsedMs: number
   readonly messages: number
+  readonly rings: RingUse
   readonly urgent: Latency
   readonly bulk: Latency
   readonly verdicts: Readonly<Record<Verdict, number>>
@@ -46,6 +48,7 @@ export function summarize(run: RunResult, findings: readonly Finding[]): Summary
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
     elapsedMs: run.elapsedMs,
     messages: run.messages,
+    rings: run.rings,
     urgent: latencyOf(run.urgent),
     bulk: latencyOf(run.bulk),
     verdicts,
@@ -71,12 +74,13 @@ function worstFirst(findings: readonly Finding[]): Summary['findings'] {
 }
 
 export function formatSummary(summary: Summary): string {
-  const { files, bytes, elapsedMs, messages, verdicts } = summary
+  const { files, bytes, elapsedMs, messages, rings, verdicts } = summary
   const seconds = elapsedMs / 1000
   const rates = `${formatBytes(bytes / seconds)}/s, ${formatCount(messages / seconds)} messages/s`
   const lines = [
     `hashed    ${formatCount(files)} files, ${formatBytes(bytes)} in ${seconds.toFixed(2)} s: ${rates}`,
     `messages  ${formatCount(messages)} delivered by the broker`,
+    `rings     ${formatCount(rings.delivered)} payloads read in shared memory, ${formatCount(rings.inlined)} put there and sent by socket`,
     `urgent    ${describeLatency(summary.urgent)}`,
     `bulk      ${describeLatency(summary.bulk)}`,
     `skipped   ${describeCounts(summary.skipped)}`,

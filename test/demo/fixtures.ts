@@ -44,8 +44,11 @@ export class Demo {
   readonly #stderr: string[] = []
   readonly #introduction: Promise<void>
 
-  constructor(t: ExecutionContext, args: readonly string[]) {
-    this.#child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  constructor(t: ExecutionContext, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+    this.#child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     t.teardown(() => this.#child.kill('SIGKILL'))
     const lines = createInterface({ input: this.#child.stderr! })
     lines.on('line', (line) => this.#stderr.push(line))

@@ -40,6 +40,29 @@ test('odd files: empty, of odd names, at the bounds of a part, links, pipes', as
   t.true(summary.urgent.samples > 0 && summary.bulk.samples >= summary.files - 1)
 })
 
+/** Their parts fill the window of a stream hundreds of times: the ring is there long before the last one. */
+const RING_FILES = 4
+
+test('contents go by ring, and are hashed right where they lie', async (t) => {
+  const directory = temporaryDirectory(t)
+  writeLargeFiles(directory, RING_FILES)
+  writeFileSync(join(directory, 'random'), randomBytes(3_000_000))
+  const { code, summary } = await new Demo(t, ['--quiet', '--json', directory]).summary()
+  t.is(code, 0)
+  t.is(summary.verdicts.agrees, RING_FILES + 1)
+  t.true(summary.rings.delivered > 0)
+})
+
+test('without the addon nothing goes by ring, and every digest is right', async (t) => {
+  const directory = temporaryDirectory(t)
+  writeLargeFiles(directory, 1)
+  const env = { RINGBUS_NO_ADDON: '1' }
+  const { code, summary } = await new Demo(t, ['--quiet', '--json', directory], env).summary()
+  t.is(code, 0)
+  t.is(summary.verdicts.agrees, 1)
+  t.deepEqual(summary.rings, { delivered: 0, inlined: 0 })
+})
+
 test('a file that cannot be read is reported and is no failure', async (t) => {
   const directory = temporaryDirectory(t)
   writeFileSync(join(directory, 'file'), 'abc')
@@ -80,6 +103,7 @@ test('people get a summary on standard output, progress and process ids elsewher
   const { code, stdout, stderr } = await new Demo(t, [directory]).ended
   t.is(code, 0)
   t.regex(stdout, /^hashed {4}1 files, 3 B in /)
+  t.regex(stdout, /^rings {5}0 payloads read in shared memory, 0 put there and sent by socket$/m)
   t.regex(stdout, /^digests {3}agrees 1, differs 0, changed 0, unreadable 0$/m)
   t.regex(stdout, /\nEvery digest that came over the bus is that of its file\.\n$/)
   t.regex(stderr, /^Processes: broker \d+ · /m)
@@ -129,6 +153,7 @@ test.serial('kill -9 of a reader in the middle: others do its work', async (t) =
   t.is(summary.verdicts.agrees, LARGE_FILES)
   t.deepEqual(summary.restarted, [`reader ${pid} (SIGKILL)`])
   t.true(summary.retries > 0)
+  t.true(summary.rings.delivered > 0)
 })
 
 test.serial('kill -9 of walker, hashers and readers all at once: the run is still right', async (t) => {
