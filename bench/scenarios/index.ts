@@ -2,8 +2,8 @@ import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
+import { ringMemoryScenario } from './ring-memory.js'
 import type { Scenario } from './scenario.js'
-import { sharedMemoryScenario } from './shared-memory.js'
 import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
@@ -20,7 +20,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...latencyScenarios,
   ...payloadLatencyScenarios,
   ...payloadStreamScenarios,
-  sharedMemoryScenario,
+  ringMemoryScenario,
   idleClientsScenario,
   subscriptionsScenario,
 ]

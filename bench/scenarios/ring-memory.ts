@@ -112,8 +112,8 @@ async function measure(peer: Peer, profileFolder: string | undefined): Promise<n
   }
 }
 
-export const sharedMemoryScenario: Scenario = {
-  name: 'shared-memory',
+export const ringMemoryScenario: Scenario = {
+  name: 'ring-memory',
   title: `shared memory before, in and after bursts of ${sizeName(BURST_BYTES)}`,
   metrics: [
     ...metricsOf('before'),
