@@ -5,7 +5,7 @@
 //   node scripts/check-model.mjs RING RELEASE_TWICE these
 //   node scripts/check-model.mjs --trail NAME       this one, with the steps that lead to what it violates
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -26,13 +26,27 @@ const DEPTH_MAX = 2000
 /** The program of a mutation ends so early that its compilation takes longest. */
 const OPTIMISATION = { whole: '-O2', mutated: '-O0' }
 
+/** Everything that is built lies here, and goes at the end, with what still runs there. */
+const temporary = mkdtempSync(join(tmpdir(), 'ringbus-model-'))
+const running = new Set()
+
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+  rmSync(temporary, { recursive: true, force: true })
+})
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+
 function run(command, args, directory) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] })
+    running.add(child)
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
     child.on('error', reject)
-    child.on('close', (status, signal) => resolve({ output, failed: status !== 0, status: status ?? signal }))
+    child.on('close', (status, signal) => {
+      running.delete(child)
+      resolve({ output, failed: status !== 0, status: status ?? signal })
+    })
   })
 }
 
@@ -99,12 +113,9 @@ async function check(name) {
   const mutation = mutations.find((candidate) => candidate.name === name)
   if (mutation === undefined && configurations[name] === undefined)
     throw new Error(`There is no check ${name}`)
-  const directory = mkdtempSync(join(tmpdir(), 'ringbus-model-'))
-  try {
-    return await (mutation ? checkMutation(mutation, directory) : checkWhole(name, directory))
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+  const directory = join(temporary, name)
+  mkdirSync(directory)
+  return mutation ? checkMutation(mutation, directory) : checkWhole(name, directory)
 }
 
 async function checkAll(names, withTrail) {

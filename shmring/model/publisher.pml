@@ -132,7 +132,7 @@ end:
     }
   :: d_step { ownerUp && publisher == WISHING ->
       printf("publisher wants %d granules, and waits\n", needed);
-      storeWant(needed);
+      want = needed;
       publisher = WAITING
     }
 #else
