@@ -71,6 +71,11 @@ export class Lender implements ClaimListener {
     this.#source.loansServed()
   }
 
+  /** Nobody can publish or discard the loan of this memory any more. */
+  reclaim(memory: LoanMemory): void {
+    if (this.#lent.has(memory as RingMemory)) memory.discard()
+  }
+
   /** The rings are gone: what is lent of them fails with this error, and nobody waits for them any longer. */
   fail(error: RingbusError): void {
     for (const memory of this.#lent) memory.revoke(error)

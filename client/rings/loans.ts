@@ -4,7 +4,7 @@ import type { Outbox } from '../outbound/outbox.js'
 import { reservedError } from '../outbound/publisher.js'
 import { expected } from '../validate.js'
 import { Loan, type LoanLayout, type PublishLoan } from './loan.js'
-import type { LoanMemory } from './loan-memory.js'
+import { type LoanMemory, RingMemory } from './loan-memory.js'
 import type { OutgoingRing } from './outgoing-ring.js'
 
 /** Makes loans of what the ring lends, or of memory of this process. */
@@ -12,6 +12,8 @@ export class Loans {
   readonly #ring: OutgoingRing
   readonly #outbox: Outbox
   readonly #publish: PublishLoan
+  /** Loans that were collected as garbage. One that was forgotten would hold up the ring for ever. */
+  readonly #collected = new FinalizationRegistry<LoanMemory>((memory) => this.#ring.lender.reclaim(memory))
 
   constructor(ring: OutgoingRing, outbox: Outbox, publish: PublishLoan) {
     this.#ring = ring
@@ -28,7 +30,9 @@ export class Loans {
     const memory = await this.#memory(byteLength, signal)
     // The connection may have gone between the promise and this.
     if (memory.failure !== undefined) throw memory.failure
-    return new Loan({ topic, byteLength, layout, memory }, this.#publish)
+    const loan = new Loan({ topic, byteLength, layout, memory }, this.#publish)
+    if (memory instanceof RingMemory) this.#collected.register(loan, memory)
+    return loan
   }
 
   #memory(byteLength: number, signal: AbortSignal | undefined): Promise<LoanMemory> | LoanMemory {

@@ -81,13 +81,10 @@ export class ReaderSegments implements SegmentListener {
 
   viewsChanged(by: 1 | -1): void {
     this.#openViews += by
-    if (by === 1 && this.#openViews === 1) {
-      this.#connection.link.hold()
-      this.#collecting = setInterval(() => this.#collect(), COLLECT_INTERVAL_MS).unref()
-    } else if (this.#openViews === 0) {
-      clearInterval(this.#collecting)
-      this.#connection.link.letGo()
-    }
+    if (this.#openViews === 0) this.#connection.link.letGo()
+    else if (by === 1 && this.#openViews === 1) this.#connection.link.hold()
+    // It goes on until it finds no view: most end soon, and a timer for each would cost more than they do.
+    this.#collecting ??= setInterval(() => this.#collect(), COLLECT_INTERVAL_MS).unref()
   }
 
   forgotten(topic: string): void {
@@ -128,6 +125,11 @@ export class ReaderSegments implements SegmentListener {
   }
 
   #collect(): void {
+    if (!this.hasViews) {
+      clearInterval(this.#collecting)
+      this.#collecting = undefined
+      return
+    }
     for (const segment of this.#segments.values()) segment.collect()
   }
 }

@@ -1,6 +1,7 @@
 import test from 'ava'
 import type { Message } from '../../client/index.js'
 import { brokerIn, clientOf, eventOf, settled, until } from './fixtures.js'
+import { collectUntil } from './garbage.js'
 import { allReleased, LARGE_BYTES, openRing, ringPair, ringStats, segments } from './ring-fixtures.js'
 
 const KIBIBYTE = 1024
@@ -107,6 +108,29 @@ test('[RING-6] a loan that is discarded gives its memory back', async (t) => {
     published.publish()
   }
   t.is((await ringStats(publisher)).committed, committed + 1)
+})
+
+test('a loan that was forgotten gives its memory back when it is collected', async (t) => {
+  const { publisher } = await ringPair(t, { ringBytes: 256 * KIBIBYTE })
+  const { bytes } = await publisher.loan('nobody', 200 * KIBIBYTE)
+  const waiting = publisher.loan('nobody', 200 * KIBIBYTE)
+  let isServed = false
+  const served = waiting.then(() => {
+    isServed = true
+  })
+  await collectUntil(() => isServed)
+  await served
+  t.is(bytes.length, 0, 'nobody could have published it')
+})
+
+test('a payload in memory that threads share goes by ring as any other', async (t) => {
+  const { publisher, subscriber } = await ringPair(t)
+  const got: unknown[] = []
+  await subscriber.subscribe('data', ({ data }) => got.push(data)).ready
+  const shared = new Uint8Array(new SharedArrayBuffer(LARGE_BYTES)).fill(3)
+  t.true(publisher.publish('data', shared))
+  await until(() => got.length === 1)
+  t.deepEqual(got, [Buffer.alloc(LARGE_BYTES, 3)])
 })
 
 test('the first loan waits until the ring is there, and one that is larger than the ring for a larger one', async (t) => {
