@@ -2,7 +2,9 @@ import { granulesOf, type RingSpan } from '../../protocol/index.js'
 
 /** What the book keeps of a span that was committed or aborted. */
 export interface BookedSpan {
-  /** Where its padding begins. */
+  /** The ring was empty, and begins anew with this span. */
+  readonly restarted: boolean
+  /** Where it begins: with its padding, unless it restarted, for that was never taken then. */
   readonly start: number
   /** Where its record begins. */
   readonly position: number
@@ -36,13 +38,11 @@ export class RecordBook<Span extends BookedSpan> {
     return this.#spans.length - this.#first
   }
 
-  /** Granules from the tail to the end of the last span, but for what a restart skipped. */
+  /** Granules from the tail to the end of the last span. */
   get occupied(): number {
     if (this.size === 0) return 0
-    const { oldest } = this
-    const begin = oldest === undefined || !skipsRest(oldest) ? this.#tail : oldest.position
     // More than all of it: there is an open claim at the tail, which has skipped something.
-    return Math.min(this.#spans[this.#spans.length - 1]!.end - begin, this.capacity)
+    return Math.min(this.#spans[this.#spans.length - 1]!.end - this.#tail, this.capacity)
   }
 
   /** The span that holds up the ring; undefined when that is an open claim, or nothing does. */
@@ -78,6 +78,8 @@ export class RecordBook<Span extends BookedSpan> {
 
   /** Books a span in which `fault` finds none. */
   add(span: Span): void {
+    // What a restart skips was never taken, and is of no concern from now on.
+    if (span.restarted) this.#tail = span.start
     const index = this.#indexAfter(span.start)
     if (index === this.#spans.length) this.#spans.push(span)
     else this.#spans.splice(index, 0, span)
@@ -97,9 +99,9 @@ export class RecordBook<Span extends BookedSpan> {
 
   /** How far a span may reach. A restart, and so maybe an open claim at the tail, leaves the segment's rest out. */
   #limit(start: number, restarted: boolean): number {
-    const { oldest } = this
-    const skips = start === this.#tail ? restarted : oldest === undefined || skipsRest(oldest)
-    return (skips ? roundUp(this.#tail, this.capacity) : this.#tail) + this.capacity
+    const isOpenAtTail = start !== this.#tail && this.oldest === undefined
+    const base = restarted || isOpenAtTail ? roundUp(this.#tail, this.capacity) : this.#tail
+    return base + this.capacity
   }
 
   #overlaps(start: number, end: number): boolean {
@@ -142,10 +144,6 @@ export class RecordBook<Span extends BookedSpan> {
 }
 
 /** Whether a span begins with padding that a restart skipped, and that was never taken. */
-function skipsRest(span: BookedSpan): boolean {
-  return span.acquired < span.end - span.start
-}
-
 function roundUp(position: number, capacity: number): number {
   return Math.ceil(position / capacity) * capacity
 }

@@ -42,9 +42,9 @@ export class RingRecord<Home extends RecordHome = RecordHome> implements RingSpa
     this.committedAtMs = nowMs
   }
 
-  /** Where its span begins, with the granules that it skipped. */
+  /** Where its span begins: with the granules that it skipped, unless the ring begins anew with it. */
   get start(): number {
-    return this.position - this.padding
+    return this.restarted ? this.position : this.position - this.padding
   }
 
   get end(): number {

@@ -8,6 +8,7 @@ const RUNS = 3000
 
 /** A span in the book, which the test finishes. */
 class Booked implements BookedSpan {
+  readonly restarted: boolean
   readonly start: number
   readonly position: number
   readonly end: number
@@ -16,7 +17,8 @@ class Booked implements BookedSpan {
 
   constructor({ position, length, padding, restarted }: RingSpan) {
     const granules = length / GRANULE_BYTES
-    this.start = position - padding
+    this.restarted = restarted
+    this.start = restarted ? position : position - padding
     this.position = position
     this.end = position + granules
     this.acquired = restarted ? granules : granules + padding

@@ -13,8 +13,12 @@ class TestSpan implements BookedSpan {
     this.span = span
   }
 
+  get restarted(): boolean {
+    return this.span.restarted
+  }
+
   get start(): number {
-    return this.span.position - this.span.padding
+    return this.restarted ? this.span.position : this.span.position - this.span.padding
   }
 
   get position(): number {
@@ -365,6 +369,8 @@ test('[RING-6] of whatever spans a liar declares, exactly those are booked that 
           if (book.fault(span) === undefined) {
             book.add(new TestSpan(span))
             booked += 1
+            // What it skips is free from now on.
+            if (restarted) tail = position
           }
           if (finishes === 0) for (const other of book.spans()) other.isFinished = true
           else for (const other of [...book.spans()].slice(0, finishes - 1)) other.isFinished = true
