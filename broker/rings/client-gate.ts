@@ -25,6 +25,8 @@ export class ClientGate implements RingGate {
     const attachment = this.#attachment(record.segment)
     if (attachment?.state === 'mapped') {
       if (!lane.waitsForRing || attachment.admits(record)) return this.#lease(attachment, record)
+      // Who keeps what it has may keep it for ever: what waits for that would keep other rings from being used.
+      if (record.segment.isAbandoned) return this.#inline(record, bytes, start)
       attachment.wait(lane)
       return 'wait'
     }

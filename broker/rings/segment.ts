@@ -16,6 +16,8 @@ export interface SegmentReader {
   readonly clientId: number
   /** Since when it has held a lease of the record; undefined: it has none. */
   heldSinceMs(record: RingRecord<Segment>): number | undefined
+  /** Lets those of its deliveries go on that wait for the segment. */
+  wake(): void
   /** Nothing will refer to the segment any more. */
   detach(): void
 }
@@ -243,6 +245,7 @@ export class Segment {
   /** A client keeps memory that others wait for: the ring is given up, and its owner gets another. */
   abandon(): void {
     this.#isAbandoned = true
+    for (const reader of this.readers) reader.wake()
     this.retire()
   }
 

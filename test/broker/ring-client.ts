@@ -17,7 +17,7 @@ import {
   RingClaim,
   type RingHandle,
 } from '../../shmring/index.js'
-import { flush, subscribe, topic } from './frames.js'
+import { flush, publish, subscribe, topic } from './frames.js'
 import { attach, detached, mapped, open, publishByRing, release, retired, ringHello } from './ring-frames.js'
 import { Client, connected, type Received } from './transcript.js'
 
@@ -252,27 +252,33 @@ export class Bystanders {
     this.ring = ring
   }
 
-  /** Sends payloads by ring; each arrives in order, by ring, with every byte. */
-  async exchange(count: number): Promise<void> {
+  /** Sends payloads by ring; each arrives in order, with every byte, and by ring unless that may not be. */
+  async exchange(count: number, mayComeInline = false): Promise<void> {
     for (let index = 0; index < count; index++) {
       this.#sent += 1
       const payload = patterned(1 + ((this.#sent * 7919) % 20_000), this.#sent)
-      this.publisher.send(publishByRing(0, await this.#put(payload)))
+      const descriptor = await this.#put(payload, mayComeInline)
+      this.publisher.send(descriptor === undefined ? publish(0, payload) : publishByRing(0, descriptor))
       const received = await this.reader.nextMessage()
-      this.#t.true(this.reader.isByRing(received))
+      const isByRing = this.reader.isByRing(received)
+      this.#t.true(isByRing || mayComeInline)
       this.#t.true(this.reader.read(received).equals(payload), `message ${this.#sent} has its bytes`)
-      this.reader.release(received)
+      if (isByRing) this.reader.release(received)
     }
   }
 
-  /** Waits for room, and for another ring when the broker has asked for this one. */
-  async #put(payload: Buffer): Promise<RingDescriptor> {
+  /** Waits for room, unless it goes inline then, and for another ring when the broker has asked for this one. */
+  async #put(payload: Buffer, mayGoInline: boolean): Promise<RingDescriptor | undefined> {
     for (;;) {
       if ((await this.publisher.oblige()).includes(this.ring.id)) {
         this.ring = await this.publisher.openRing(64 * 1024)
       }
       const claimed = this.ring.claim(payload.length)
-      if (claimed === undefined) continue
+      if (claimed === undefined) {
+        this.ring.want(payload.length)
+        if (mayGoInline) return undefined
+        continue
+      }
       native.ringWrite(this.ring.handle, claimed.position, payload)
       return claimed
     }

@@ -125,6 +125,22 @@ test('[RING-7] [RING-9] a ring that a client holds up is given up: its owner is 
   }
 })
 
+test('[RING-11] who keeps what was sent to it gets the rest of a ring that was given up inline', async (t) => {
+  const { path } = await startBench(t, { ...SMALL, leaseTimeoutMs: 10 })
+  const [owner, holder] = [await RingClient.open(t, path), await RingClient.open(t, path)]
+  holder.send(subscribe(1, 'a', WIDE))
+  await holder.expectNothing()
+  const ring = await owner.openRing(1)
+  owner.send(topic(0, 'a'))
+  for (const seed of [1, 2]) owner.send(publishByRing(0, ring.put(patterned(15 * KIB, seed))))
+  await holder.mapOffered()
+  t.true(holder.isByRing(await holder.expect('MESSAGE')))
+  await holder.expectNothing()
+  t.false(ring.want(64 * KIB))
+  t.true((await holder.expect('MESSAGE', { flags: 0 })).payload.equals(patterned(15 * KIB, 2)))
+  await owner.expect('RETIRE', { topic: ring.id })
+})
+
 test('[RING-7] the time to release a record begins when it is sent, however long it has waited for credit', async (t) => {
   const leaseTimeoutMs = 1500
   const { client, path } = await startBench(t, { ...SMALL, leaseTimeoutMs })
