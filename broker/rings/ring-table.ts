@@ -10,7 +10,7 @@ import {
   type RingSpan,
   readDescriptor,
 } from '../../protocol/index.js'
-import type { NativeHost, SegmentHandle } from '../../shmring/index.js'
+import { killPoint, type NativeHost, type SegmentHandle } from '../../shmring/index.js'
 import type { Logger } from '../logger.js'
 import { mayReadAll } from '../permissions/permissions.js'
 import type { Attachment } from './attachment.js'
@@ -139,6 +139,7 @@ export class RingTable implements SegmentKeeper {
   /** Books the payload of a frame with RING; the caller refers to the record until `routed`. [RING-6] */
   commit(client: ClientRings, descriptor: RingDescriptor): RingRecord<Segment> {
     const segment = this.#committing(client, descriptor.segment, descriptor)
+    killPoint?.('broker:commit-validated')
     this.counts.committed += 1
     return segment.commit(descriptor, Date.now())
   }
