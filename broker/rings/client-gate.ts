@@ -1,4 +1,5 @@
 import { readDescriptor } from '../../protocol/index.js'
+import { killPoint } from '../../shmring/index.js'
 import type { Lane } from '../egress/lane.js'
 import type { Passage, RingGate } from '../egress/ring-gate.js'
 import type { Attachment } from './attachment.js'
@@ -56,6 +57,7 @@ export class ClientGate implements RingGate {
 
   #lease(attachment: Attachment, record: RingRecord<Segment>): Passage {
     attachment.lease(record)
+    killPoint?.('broker:lease-counted')
     this.#table.counts.delivered += 1
     return 'by ring'
   }

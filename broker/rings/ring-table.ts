@@ -10,7 +10,7 @@ import {
   type RingSpan,
   readDescriptor,
 } from '../../protocol/index.js'
-import type { NativeHost, SegmentHandle } from '../../shmring/index.js'
+import { killPoint, type NativeHost, type SegmentHandle } from '../../shmring/index.js'
 import type { Logger } from '../logger.js'
 import { mayReadAll } from '../permissions/permissions.js'
 import type { Attachment } from './attachment.js'
@@ -132,6 +132,7 @@ export class RingTable implements SegmentKeeper {
   commit(client: ClientRings, descriptor: RingDescriptor): RingRecord<Segment> {
     const { segment: id } = descriptor
     const segment = this.#declaring(client, id, descriptor, (owned) => owned.commitFault(descriptor))
+    killPoint?.('broker:commit-validated')
     this.counts.committed += 1
     return segment.commit(descriptor, Date.now())
   }

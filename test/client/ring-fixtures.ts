@@ -22,6 +22,8 @@ interface ClientRow {
 
 interface RingRow {
   readonly segment: number
+  /** Its owner, while it is connected. */
+  readonly client: number | null
   readonly state: string
   readonly bytes: number
   readonly records: number

@@ -1,0 +1,126 @@
+import test, { type ExecutionContext } from 'ava'
+import type { Loan, Message, RingbusClient } from '../../client/index.js'
+import { clientOf, settled, until } from '../client/fixtures.js'
+import { unlessDisconnected } from './bystanders.js'
+import { faultOf, Streams } from './numbered.js'
+import { NumberedPublisher } from './numbered-publisher.js'
+import { buildKillPoints, diedAtPoint, Stage } from './stage.js'
+
+const BYTES = 50_000
+const TOPIC = 'data'
+
+/** Messages within which a broker must have met its point. */
+const COUNT_MAX = 400
+
+/** So many fill the ring several times. */
+const COUNT_AFTER = 100
+
+test.before('the addon with kill points is built', buildKillPoints)
+
+/** Who lives on. */
+interface Cast {
+  readonly publisher: NumberedPublisher
+  readonly subscribers: RingbusClient[]
+  readonly streams: Streams[]
+  /** Views that one client got and keeps. */
+  readonly held: Message[]
+}
+
+async function castOf(t: ExecutionContext, path: string): Promise<Cast> {
+  const subscribers = [
+    await clientOf(t, path, { name: 'copies' }),
+    await clientOf(t, path, { name: 'views' }),
+  ]
+  const streams = subscribers.map((bus) => watched(bus))
+  await subscribers[0]!.subscribe(TOPIC, (message) => streams[0]!.take(message)).ready
+  await subscribers[1]!.subscribe(TOPIC, { view: true }, (message) => streams[1]!.take(message)).ready
+  const held: Message[] = []
+  const holder = await clientOf(t, path, { name: 'holder' })
+  const keep = (message: Message) => {
+    held.push(message)
+    return new Promise<void>(() => undefined)
+  }
+  await holder.subscribe(TOPIC, { view: true, concurrency: 3 }, keep).ready
+  const publisher = new NumberedPublisher(await clientOf(t, path, { name: 'publisher' }), TOPIC, 'publisher')
+  return { publisher, subscribers, streams, held }
+}
+
+function watched(bus: RingbusClient): Streams {
+  const streams = new Streams()
+  bus.on('disconnect', () => streams.tear())
+  return streams
+}
+
+/** Publishes until the broker is dead. */
+async function publishUntilDeath(stage: Stage, publisher: NumberedPublisher): Promise<void> {
+  await publisher.openRing(BYTES).catch(unlessDisconnected)
+  while (stage.broker.isRunning && publisher.published < COUNT_MAX) {
+    await publisher.publish(BYTES)
+    await Promise.race([publisher.bus.flush().catch(unlessDisconnected), stage.broker.ended()])
+  }
+  // One that is still there has not met its point, and is not to end as if it had.
+  if (stage.broker.isRunning) await stage.broker.end('SIGTERM')
+}
+
+/** Everybody is back, and messages come as before: each of them, by ring. */
+async function carryOn(t: ExecutionContext, stage: Stage, cast: Cast): Promise<void> {
+  const { publisher, subscribers, streams } = cast
+  await until(() => [stage.observer, publisher.bus, ...subscribers].every((bus) => bus.isConnected))
+  await publisher.openRing(BYTES)
+  await settled(publisher.bus, ...subscribers)
+  await until(() => streams.every((each) => each.lastOf(publisher.stream) === publisher.published))
+  const before = { received: streams.map(({ received }) => received), rings: (await stage.stats()).rings }
+  for (let number = 0; number < COUNT_AFTER; number++) await publisher.publish(BYTES)
+  await until(() => streams.every((each) => each.lastOf(publisher.stream) === publisher.published))
+  const { rings } = await stage.stats()
+  t.deepEqual(
+    streams.map(({ received }, index) => received - before.received[index]!),
+    [COUNT_AFTER, COUNT_AFTER],
+  )
+  t.true(rings.committed - before.rings.committed >= COUNT_AFTER)
+  t.true(rings.delivered - before.rings.delivered >= COUNT_AFTER)
+  t.deepEqual(
+    streams.flatMap(({ faults }) => faults),
+    [],
+  )
+}
+
+/** Kills a broker at a point, that of the second ring or after two of them are in use. */
+async function killBroker(t: ExecutionContext, point: string, when: 'opening' | 'in use'): Promise<void> {
+  const stage = await Stage.open(t, point)
+  await stage.bystanders.start()
+  const cast = await castOf(t, stage.path)
+  const lender = await clientOf(t, stage.path, { name: 'lender' })
+  const loan = (await lender.loan('lent', BYTES).catch(unlessDisconnected)) as Loan<undefined> | undefined
+  await publishUntilDeath(stage, cast.publisher)
+  await diedAtPoint(t, stage.broker)
+  await stage.replaceBroker()
+  await carryOn(t, stage, cast)
+  t.is(stage.bystanders.publisher.disconnects, 1)
+  if (when === 'in use') {
+    t.throws(() => loan!.publish(), { code: 'DISCONNECTED' })
+    t.true(cast.held.length > 0)
+  }
+  for (const message of cast.held) {
+    t.is(faultOf(message), undefined)
+    message.release()
+  }
+  await stage.leavesNothing()
+}
+
+for (const point of ['broker:segment-created', 'broker:before-seal', 'broker:sealed']) {
+  test.serial(`a broker dies at ${point}: everybody comes to the next one, rings and all`, (t) =>
+    killBroker(t, `${point}:2`, 'opening'),
+  )
+}
+
+for (const point of [
+  'broker:commit-validated',
+  'broker:lease-counted',
+  'broker:before-post',
+  'broker:after-post',
+]) {
+  test.serial(`a broker dies at ${point}: views stay, and everybody comes to the next one`, (t) =>
+    killBroker(t, `${point}:120`, 'in use'),
+  )
+}
