@@ -1,7 +1,7 @@
 import { answerCommands } from '../child.js'
 import { type DraftSource, draftSource } from '../drafts.js'
 import { StreamCheck, StreamNumbering } from '../payload.js'
-import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
+import { type Connection, type Draft, loadPeer, type PeerName } from '../peers/index.js'
 import { percentile } from '../statistics.js'
 
 /**
@@ -66,8 +66,12 @@ class Game {
     this.#fail = fail
   }
 
-  send(from: End): void {
-    this.#publish(from).catch(this.#fail)
+  /** At once, where there is no loan to wait for. */
+  send({ nextDraft, topic }: End): void {
+    if (this.#span === 'whole') this.#sentAtMs = performance.now()
+    const next = nextDraft(topic)
+    if (next instanceof Promise) next.then((draft) => this.#publish(draft)).catch(this.#fail)
+    else this.#publish(next)
   }
 
   receive(payload: Uint8Array, answering: End): void {
@@ -78,9 +82,7 @@ class Game {
     else this.send(answering)
   }
 
-  async #publish({ nextDraft, topic }: End): Promise<void> {
-    if (this.#span === 'whole') this.#sentAtMs = performance.now()
-    const draft = await nextDraft(topic)
+  #publish(draft: Draft): void {
     if (this.#span === 'whole') {
       draft.bytes.fill(FILLERS[this.#timesMs.length % FILLERS.length]!)
     } else {
