@@ -96,7 +96,8 @@ export const zeromq: Peer = {
     try {
       return { version: loadLibrary().version }
     } catch (error) {
-      return { missing: `its addon cannot be loaded: ${error instanceof Error ? error.message : error}` }
+      const [reason] = String(error).split('\n')
+      return { missing: `its library cannot be loaded: ${reason}` }
     }
   },
 
