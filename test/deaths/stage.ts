@@ -18,7 +18,7 @@ const KILL_ADDON = join(PROJECT_ROOT, 'shmring/build-kill/Release/ringbus.node')
 /** Rings that are full every few dozen messages and given back soon, and no deadline that a slow machine could miss. */
 const SETTINGS: BrokerSettings = {
   ringBytes: 1024 * 1024,
-  ringIdleMs: 100,
+  ringIdleMs: 500,
   attachTimeoutMs: 60_000,
   leaseTimeoutMs: 60_000,
   backlogBytesMax: 2 ** 30,
