@@ -1,5 +1,20 @@
 import type { Bus } from './bus.js'
 
+/** Payloads and deliveries by ring since the broker started, and the segments that there are now. */
+export interface RingStats {
+  readonly offered: boolean
+  readonly committed: number
+  readonly delivered: number
+  readonly inlined: number
+  readonly copiedOut: number
+  readonly abandoned: number
+  readonly declined: number
+  readonly segments: number
+  readonly segmentBytes: number
+  readonly reservedBytes: number
+  readonly copiedBytes: number
+}
+
 /** What the broker answers on `$SYS.stats`. */
 export interface BrokerStats {
   readonly version: string
@@ -15,6 +30,7 @@ export interface BrokerStats {
   readonly requestsRouted: number
   readonly requestsInFlight: number
   readonly clientsRefused: number
+  readonly rings: RingStats
   readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number }
   readonly processor: { readonly userMicros: number; readonly systemMicros: number }
 }
@@ -35,6 +51,28 @@ export interface ClientRow extends OwnedRow {
   readonly messagesSent: number
   readonly unreadBytes: number
   readonly congested: boolean
+  /** Null: it has never had to do with rings. */
+  readonly rings: {
+    readonly owned: number
+    readonly attached: number
+    readonly leases: number
+    readonly leasedBytes: number
+    readonly heldBytes: number
+  } | null
+}
+
+/** A segment of shared memory: the ring of one client, which others read. */
+export interface RingRow {
+  readonly segment: number
+  /** Its owner; null when that is gone. */
+  readonly client: number | null
+  readonly uid: number
+  readonly state: string
+  readonly abandoned: boolean
+  readonly bytes: number
+  readonly records: number
+  readonly occupiedBytes: number
+  readonly readers: number
 }
 
 export interface SubscriptionRow extends OwnedRow {
@@ -66,17 +104,19 @@ export interface BrokerStatus {
   readonly clients: readonly ClientRow[]
   readonly subscriptions: readonly SubscriptionRow[]
   readonly services: readonly ServiceRow[]
+  readonly rings: readonly RingRow[]
 }
 
 /** Asks for everything at once, so that the parts belong to about the same moment. */
 export async function readStatus(bus: Bus): Promise<BrokerStatus> {
-  const [stats, clients, subscriptions, services] = await Promise.all([
+  const [stats, clients, subscriptions, services, rings] = await Promise.all([
     bus.request('$SYS.stats', {}),
     allRows<ClientRow>(bus, '$SYS.clients'),
     allRows<SubscriptionRow>(bus, '$SYS.subscriptions'),
     allRows<ServiceRow>(bus, '$SYS.services'),
+    allRows<RingRow>(bus, '$SYS.rings'),
   ])
-  return { stats: stats.data as BrokerStats, clients, subscriptions, services }
+  return { stats: stats.data as BrokerStats, clients, subscriptions, services, rings }
 }
 
 /** One answer carries a bounded number of rows; this asks until there are no more. */

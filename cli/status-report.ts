@@ -1,4 +1,11 @@
-import type { BrokerStatus, ClientRow, ServiceRow, SubscriptionRow } from './broker-status.js'
+import type {
+  BrokerStatus,
+  ClientRow,
+  RingRow,
+  RingStats,
+  ServiceRow,
+  SubscriptionRow,
+} from './broker-status.js'
 import { type Cell, tableLines } from './table.js'
 
 /** Rows of each table that people get; the slow ones come first. `--json` has them all. */
@@ -6,14 +13,31 @@ const ROWS_SHOWN_MAX = 50
 
 const KIB = 1024
 
+/** A ring that is fuller makes its publisher wait before long. */
+const NEARLY_FULL_SHARE = 0.75
+
 /** A status for people: totals, then who is connected, with what, and what is slow about it. */
 export function statusReport(status: BrokerStatus): string {
   const sections = [
     totals(status),
     section(
       'Clients',
-      ['client', 'name', 'pid', 'subscriptions', 'services', 'requests', 'received', 'sent', 'slow'],
-      rank(status.clients, (row) => row.unreadBytes + (row.congested ? 1 : 0)).map(clientCells),
+      [
+        'client',
+        'name',
+        'pid',
+        'subscriptions',
+        'services',
+        'requests',
+        'received',
+        'sent',
+        'leases',
+        'slow',
+      ],
+      rank(
+        status.clients,
+        (row) => row.unreadBytes + (row.rings?.heldBytes ?? 0) + (row.congested ? 1 : 0),
+      ).map(clientCells),
       status.clients.length,
     ),
     section(
@@ -40,6 +64,12 @@ export function statusReport(status: BrokerStatus): string {
       rank(status.services, (row) => row.held).map(serviceCells),
       status.services.length,
     ),
+    section(
+      'Rings',
+      ['ring', 'client', 'state', 'size', 'payloads', 'occupied', 'readers', 'slow'],
+      rank(status.rings, occupiedShare).map(ringCells),
+      status.rings.length,
+    ),
   ]
   return sections.join('\n')
 }
@@ -51,9 +81,18 @@ function totals({ stats }: BrokerStatus): string {
     `Broker ${stats.version}, process ${stats.pid}, up ${seconds} s, ${bytes(stats.memory.rss)} resident`,
     `Messages: ${messagesRouted} routed, ${messagesUnmatched} matched nobody, ${messagesDropped} dropped on full backlogs`,
     `Requests: ${requestsRouted} routed, ${requestsInFlight} in flight`,
+    ringTotals(stats.rings),
     `Clients refused: ${stats.clientsRefused}`,
     '',
   ].join('\n')
+}
+
+function ringTotals(rings: RingStats): string {
+  if (!rings.offered) return 'Large payloads: all by socket, for the broker offers no rings'
+  const { delivered, inlined, copiedOut, segments, segmentBytes, reservedBytes } = rings
+  const copied = copiedOut === 0 ? '' : `, ${copiedOut} copied out of rings that they held up`
+  const memory = `${segments} of ${bytes(segmentBytes)}, ${bytes(reservedBytes)} reserved`
+  return `Large payloads: ${delivered} read from rings, ${inlined} sent by socket instead${copied}\nRings: ${memory}`
 }
 
 function section(
@@ -76,11 +115,13 @@ function rank<Row>(rows: readonly Row[], lag: (row: Row) => number): Row[] {
 
 function clientCells(row: ClientRow): Cell[] {
   const { client, name, pid, subscriptions, services, requestsInFlight, messagesReceived, messagesSent } = row
+  const { leases, heldBytes } = row.rings ?? { leases: 0, heldBytes: 0 }
   const slow = [
     row.congested ? 'does not read its socket' : '',
     row.unreadBytes > 0 ? `${bytes(row.unreadBytes)} of replies unread` : '',
+    heldBytes > 0 ? `holds on to ${bytes(heldBytes)} of rings that were given up` : '',
   ]
-  const counts = [subscriptions, services, requestsInFlight, messagesReceived, messagesSent]
+  const counts = [subscriptions, services, requestsInFlight, messagesReceived, messagesSent, leases]
   return [client, name, pid, ...counts, reasons(slow)]
 }
 
@@ -107,6 +148,28 @@ function serviceCells(row: ServiceRow): Cell[] {
     handled,
     reasons([held > 0 ? 'all are busy' : '']),
   ]
+}
+
+function ringCells(row: RingRow): Cell[] {
+  const { segment, client, state, records, occupiedBytes, readers, abandoned } = row
+  const slow = [
+    abandoned ? 'given up: a reader holds on to it' : '',
+    occupiedShare(row) > NEARLY_FULL_SHARE ? 'nearly full' : '',
+  ]
+  return [
+    segment,
+    client ?? 'gone',
+    state,
+    bytes(row.bytes),
+    records,
+    bytes(occupiedBytes),
+    readers,
+    reasons(slow),
+  ]
+}
+
+function occupiedShare({ occupiedBytes, bytes: ringBytes }: RingRow): number {
+  return occupiedBytes / ringBytes
 }
 
 function reasons(found: readonly string[]): string {

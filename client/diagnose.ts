@@ -4,6 +4,8 @@ import { RingbusError, type SocketPath, socketPath } from '../protocol/index.js'
 import { nativeLoadError } from '../shmring/index.js'
 import { dial } from './link/dial.js'
 import { checkDirectory, type Trust } from './link/trust.js'
+import { ringHost } from './rings/ring-host.js'
+import { TrialRing } from './rings/trial-ring.js'
 
 /** A program with fewer open files than this runs out of them with a few hundred connections. */
 const OPEN_FILES_WANTED = 1024
@@ -34,7 +36,12 @@ export async function diagnose(options: DiagnoseOptions = {}): Promise<Check[]> 
   } catch (error) {
     checks.push(unwell('path', error, 'Choose a shorter path, by the option or by $RINGBUS_SOCKET'))
   }
-  if (target !== undefined) checks.push(checkSocketDirectory(target, trust), await checkBroker(target, trust))
+  if (target !== undefined) {
+    const broker = await checkBroker(target, trust)
+    checks.push(checkSocketDirectory(target, trust), broker)
+    // Whether there are rings is the broker's to say.
+    if (broker.ok) checks.push(await checkRings(target, trust))
+  }
   checks.push(checkAddon(), checkOpenFiles())
   return checks
 }
@@ -89,6 +96,45 @@ const SILENT = {
   lost() {},
 }
 
+/** Whether large payloads would go by ring: a ring is made, and given back. */
+async function checkRings(target: SocketPath, trust: Trust): Promise<Check> {
+  const host = ringHost()
+  if (host === undefined) return bySocket('the native addon is needed here', 'See the check `addon`')
+  const introduction = { name: 'doctor', mapsSegments: true }
+  let trial: TrialRing | undefined
+  let thresholdBytes = 0
+  try {
+    await dial({ target, trust, introduction }, (link, { rings }) => {
+      if (rings === undefined) {
+        link.destroy()
+        return SILENT
+      }
+      thresholdBytes = rings.thresholdBytes
+      trial = new TrialRing(host, link, rings, target.path)
+      return trial
+    })
+    if (trial === undefined) return bySocket('the broker offers no rings', NO_OFFER_REMEDY)
+    const ringBytes = await trial.ended()
+    return well(
+      'rings',
+      `payloads of ${thresholdBytes} bytes or more go by shared memory; a ring of ${ringBytes} bytes was there on trial`,
+    )
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return bySocket(
+      reason,
+      'See the limits that begin with `ring` in docs/LIMITS.md, and the log of the broker',
+    )
+  }
+}
+
+const NO_OFFER_REMEDY =
+  'Start the broker without `rings: false`, and with the native addon: its log says if it is not loaded'
+
+function bySocket(reason: string, remedy: string): Check {
+  return { name: 'rings', ok: false, detail: `large payloads go by socket: ${reason}`, remedy }
+}
+
 function checkAddon(): Check {
   const error = nativeLoadError()
   if (error === undefined) return well('addon', 'loaded')
@@ -96,7 +142,11 @@ function checkAddon(): Check {
     error.reason === 'disabled'
       ? 'Unset RINGBUS_NO_ADDON'
       : 'Install python3, make and a C compiler, then run `npm run build` in the folder of ringbus'
-  return unwell('addon', error, `${remedy}. Without it, the user of the broker cannot be checked`)
+  return unwell(
+    'addon',
+    error,
+    `${remedy}. Without it, the user of the broker cannot be checked, and large payloads go by socket`,
+  )
 }
 
 function checkOpenFiles(): Check {

@@ -18,7 +18,7 @@ Examples:
   ringbus doctor --json | jq '.checks[] | select(.status != "ok")'`
 
 /** Checks whose failure leaves a connection possible. */
-const DISPENSABLE: ReadonlySet<string> = new Set(['addon', 'open files'])
+const DISPENSABLE: ReadonlySet<string> = new Set(['rings', 'addon', 'open files'])
 
 type Status = 'ok' | 'warn' | 'fail'
 

@@ -15,7 +15,8 @@ interface StatusOptions extends GlobalOptions {
 
 const HELP = `
 The slow ones come first, and the last column says why. A subscription accounts for every message that it matched:
-matched = handled + expired + dropped + queued + in flight.
+matched = handled + expired + dropped + queued + in flight. Leases are payloads in shared memory that a client was
+given and has not released.
 
 Examples:
   ringbus status
@@ -29,7 +30,7 @@ export function addStatusCommand(program: Command): void {
   program
     .command('status')
     .description('show who is connected, with what, and who is slow')
-    .option('--json', 'one JSON object {stats, clients, subscriptions, services}; errors as JSON too')
+    .option('--json', 'one JSON object {stats, clients, subscriptions, services, rings}; errors as JSON too')
     .option('--watch <seconds>', 'again and again, until interrupted', positive)
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => run(command.optsWithGlobals<StatusOptions>()))

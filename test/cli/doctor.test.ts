@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import { Host, hostWithBroker } from './fixtures.js'
 
@@ -8,6 +10,7 @@ test('doctor finds a broker well', async (t) => {
   t.is(stderr, '')
   t.true(stdout.includes(host.path))
   t.regex(stdout, /^ok {4}broker: /m)
+  t.regex(stdout, /^ok {4}rings: payloads of 16384 bytes or more go by shared memory/m)
   t.regex(stdout, /^ok {4}addon: /m)
   t.notRegex(stdout, /^fail/m)
 })
@@ -22,8 +25,25 @@ test('without the addon doctor warns, and a connection is possible', async (t) =
   const host = await hostWithBroker(t)
   const { exitCode, stdout } = await host.run(['doctor'], '', { RINGBUS_NO_ADDON: '1' })
   t.is(exitCode, 0)
+  t.regex(
+    stdout,
+    /^warn {2}rings: large payloads go by socket: the native addon .*\n +→ See the check `addon`/m,
+  )
   t.regex(stdout, /^warn {2}addon: .*\n +→ Unset RINGBUS_NO_ADDON/m)
   t.regex(stdout, /^ok {4}broker: /m)
+})
+
+test('doctor warns when the broker offers no rings', async (t) => {
+  const host = new Host(t)
+  const config = join(host.directory, 'config.json')
+  writeFileSync(config, '{"rings": false}')
+  await host.startBroker('--config', config)
+  const { exitCode, stdout } = await host.run(['doctor'])
+  t.is(exitCode, 0)
+  t.regex(
+    stdout,
+    /^warn {2}rings: large payloads go by socket: the broker offers no rings\n +→ .*`rings: false`/m,
+  )
 })
 
 test('a broker without the addon serves all the same', async (t) => {

@@ -3,7 +3,8 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import test from 'ava'
 import { diagnose } from '../../client/index.js'
-import { brokerIn, socketIn } from './fixtures.js'
+import { brokerIn, clientOf, socketIn } from './fixtures.js'
+import { eventually, segments } from './ring-fixtures.js'
 
 async function diagnosed(path: string) {
   const checks = await diagnose({ path })
@@ -12,10 +13,15 @@ async function diagnosed(path: string) {
 
 test('with a broker, all is well, and each check says what it found', async (t) => {
   const path = await brokerIn(t)
-  const { path: pathCheck, directory, broker, addon, ...others } = await diagnosed(path)
+  const { path: pathCheck, directory, broker, rings, addon, ...others } = await diagnosed(path)
   t.is(pathCheck!.detail, `${path}, chosen by the option "path"`)
   t.regex(directory!.detail, /mode 700, of user \d+$/)
   t.regex(broker!.detail, /^version \d+\.\d+\.\d+ answers/)
+  t.is(
+    rings!.detail,
+    'payloads of 16384 bytes or more go by shared memory; a ring of 67108864 bytes was there on trial',
+  )
+  t.true(rings!.ok)
   t.deepEqual([pathCheck!.ok, directory!.ok, broker!.ok, addon!.ok], [true, true, true, true])
   t.regex(others['open files']!.detail, /^up to /)
 })
@@ -50,4 +56,23 @@ test('a path that is too long is named as such', async (t) => {
     checks.map(({ name }) => name),
     ['path', 'addon', 'open files'],
   )
+})
+
+test('a broker that offers no rings is told from one that has no room for another', async (t) => {
+  const { rings: notOffered } = await diagnosed(await brokerIn(t, { rings: false }))
+  t.false(notOffered!.ok)
+  t.is(notOffered!.detail, 'large payloads go by socket: the broker offers no rings')
+  t.regex(notOffered!.remedy!, /`rings: false`/)
+  const { rings: noRoom } = await diagnosed(await brokerIn(t, { ringTotalBytesMax: 1024 * 1024 }))
+  t.false(noRoom!.ok)
+  t.regex(noRoom!.detail, /^large payloads go by socket: .*1048576/)
+  t.regex(noRoom!.remedy!, /docs\/LIMITS\.md/)
+})
+
+test('the ring that was tried is given back', async (t) => {
+  const path = await brokerIn(t)
+  const { rings } = await diagnosed(path)
+  t.true(rings!.ok)
+  const bus = await clientOf(t, path)
+  await eventually(async () => (await segments(bus)).length === 0)
 })

@@ -29,6 +29,6 @@ const kept = await bus.loan('never', LARGE_BYTES)
 const report: ThreadReport = { isRight: data.length === LARGE_BYTES && data.every((byte) => byte === 8) }
 parentPort!.once('message', () => {
   if (end === 'destroy') bus.destroy()
-  if (end === 'exit') process.exit(kept.bytes.length === LARGE_BYTES ? 0 : 1)
+  if (end === 'exit') process.exit(kept.bytes.length === data.length ? 0 : 1)
 })
 parentPort!.postMessage(report)
