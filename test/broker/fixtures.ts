@@ -22,10 +22,13 @@ export interface Bench {
   stranger(): Promise<Client>
 }
 
+/** No deadline about rings passes on a busy machine, unless a test is about it. */
+const PATIENT = { attachTimeoutMs: 60_000, leaseTimeoutMs: 60_000, ringIdleMs: 60_000 }
+
 /** Starts a broker, which is stopped after the test. */
 export async function startBench(t: ExecutionContext, options: BrokerOptions = {}): Promise<Bench> {
   const path = socketIn(t)
-  const broker = await startBroker({ path, refusedLingerMs: 200, drainTimeoutMs: 200, ...options })
+  const broker = await startBroker({ ...PATIENT, path, refusedLingerMs: 200, drainTimeoutMs: 200, ...options })
   t.teardown(() => broker.close())
   return {
     broker,

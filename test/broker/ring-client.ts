@@ -241,7 +241,7 @@ export class Bystanders {
     await reader.expectNothing()
     publisher.send(topic(0, name))
     const pair = new Bystanders(t, publisher, reader, await publisher.openRing(64 * 1024))
-    await pair.exchange(1)
+    await pair.exchange(1, true)
     return pair
   }
 
