@@ -28,6 +28,8 @@ export class RecordBook<Span extends BookedSpan> {
   readonly #spans: Span[] = []
   #first = 0
   #tail = 0
+  /** Granules that the spans have skipped. */
+  #padding = 0
 
   constructor(capacity: number) {
     this.capacity = capacity
@@ -38,11 +40,16 @@ export class RecordBook<Span extends BookedSpan> {
     return this.#spans.length - this.#first
   }
 
-  /** Granules from the tail to the end of the last span. */
+  /** Granules from the tail to the end of the last span, which are not to be had. */
   get occupied(): number {
     if (this.size === 0) return 0
     // More than all of it: there is an open claim at the tail, which has skipped something.
     return Math.min(this.#spans[this.#spans.length - 1]!.end - this.#tail, this.capacity)
+  }
+
+  /** The same without padding: what records and open claims need. */
+  get needed(): number {
+    return this.occupied - this.#padding
   }
 
   /** The span that holds up the ring; undefined when that is an open claim, or nothing does. */
@@ -80,6 +87,7 @@ export class RecordBook<Span extends BookedSpan> {
   add(span: Span): void {
     // What a restart skips was never taken, and is of no concern from now on.
     if (span.restarted) this.#tail = span.start
+    this.#padding += span.position - span.start
     const index = this.#indexAfter(span.start)
     if (index === this.#spans.length) this.#spans.push(span)
     else this.#spans.splice(index, 0, span)
@@ -90,6 +98,7 @@ export class RecordBook<Span extends BookedSpan> {
     let freed = 0
     for (let oldest = this.oldest; oldest?.isFinished; oldest = this.oldest) {
       this.#tail = oldest.end
+      this.#padding -= oldest.position - oldest.start
       freed += oldest.acquired
       this.#first += 1
     }

@@ -115,9 +115,10 @@ export class Segment {
     return this.#book.size
   }
 
-  /** More than half of the ring is in use: what holds it up is in the way. */
+  /** More than half of the ring is in use, or skipped and missed: what holds it up is in the way. */
   get isCrowded(): boolean {
-    return this.#book.occupied * 2 > this.#book.capacity
+    const { needed, occupied, capacity } = this.#book
+    return needed * 2 > capacity || (occupied * 2 > capacity && this.isWanted)
   }
 
   /** Whether its owner waits for space, as far as the shared memory says. */

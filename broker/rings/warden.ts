@@ -6,6 +6,8 @@ export interface Ward {
   readonly segments: Iterable<Segment>
   readonly segmentCount: number
   abandon(segment: Segment): void
+  /** Copies out what only queues refer to. */
+  heldUp(segment: Segment): void
   /** Sends what clients are told. */
   flush(): void
 }
@@ -50,6 +52,8 @@ export class Warden {
     const isRoundOver = nowMs >= this.#roundEndsMs
     if (isRoundOver) this.#roundEndsMs = nowMs + ringIdleMs
     for (const segment of [...this.#ward.segments]) {
+      // An owner that began to wait told nobody but the shared memory.
+      if (segment.takesCommits && segment.isCrowded) this.#ward.heldUp(segment)
       this.#lookForHolder(segment, nowMs)
       const isIdle = segment.recordCount === 0 && nowMs - segment.lastUsedMs >= ringIdleMs
       if (isIdle || (isRoundOver && this.#isTooLarge(segment))) segment.retire()

@@ -46,6 +46,17 @@ static uint32_t granules_taken(const struct ringbus_claim *claim) {
   return claim->granules + (claim->restarted ? 0 : claim->padding);
 }
 
+/*
+ * Whether to begin the next turn although the record fits before the end: memory behind what the ring needs stays
+ * untouched, and what is used again is in the cache. The padding is taken for a while, so as much as there is in
+ * flight must be left beside it.
+ */
+static bool turns_early(uint32_t capacity, uint32_t count, uint32_t offset, uint32_t granules) {
+  uint64_t needed = (uint64_t)(capacity - count) + granules;
+  uint64_t reach = needed * 2 > RINGBUS_REACH_MIN ? needed * 2 : RINGBUS_REACH_MIN;
+  return offset >= reach && (uint64_t)(capacity - offset) + granules + needed <= count;
+}
+
 int ringbus_ring_plan(const struct ringbus_ring *ring, uint32_t granules, struct ringbus_claim *claim,
                       uint32_t *need) {
   uint32_t capacity = ring->capacity;
@@ -57,7 +68,7 @@ int ringbus_ring_plan(const struct ringbus_ring *ring, uint32_t granules, struct
   uint32_t offset = (uint32_t)(ring->head % capacity);
   uint32_t rest = capacity - offset;
   bool is_restart = count == capacity && offset != 0;
-  bool is_padded = is_restart || granules > rest;
+  bool is_padded = is_restart || granules > rest || turns_early(capacity, count, offset, granules);
   *claim = (struct ringbus_claim){
       .position = ring->head + (is_padded ? rest : 0),
       .granules = granules,

@@ -12,7 +12,8 @@
  *
  * The owner alone moves head, by claims. Which claims are finished, and so where the tail is, the broker alone
  * knows, from its books; it tells the owner by adding to `count`. A record never wraps: what is left up to the
- * ring's end is skipped as padding. When nothing is in flight (count == C) the owner may restart at offset 0,
+ * ring's end is skipped as padding; so is more of it, when the ring has gone twice as far as what is in flight
+ * needs and there is enough room: memory that it does not need stays untouched. When nothing is in flight (count == C) the owner may restart at offset 0,
  * and then takes the record's granules alone: memory and cache stay hot.
  *
  * Processes and threads. One owner, one broker. struct ringbus_ring belongs to the owner and is no shared
@@ -41,6 +42,9 @@ struct ringbus_control;
 
 /* Positions stay below it, exact in every language's double. */
 #define RINGBUS_POSITION_END (UINT64_C(1) << 53)
+
+/* Granules from the start that a ring uses whatever it needs, 1 MiB: within it nothing is gained by turning. */
+#define RINGBUS_REACH_MIN 16384
 
 enum ringbus_ring_condition {
   RINGBUS_WAIT = 1,     /* not enough free granules: `need` says how many would do */

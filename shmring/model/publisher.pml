@@ -5,6 +5,8 @@ byte made;
 /* The claim that is being made: its granules, and how many must be free. 0: none. */
 byte size;
 byte needed;
+/* Whether it skips the rest of the ring although the record would fit there. */
+bool turnsEarly;
 mtype publisher = AT_REST;
 bool isMapped = STARTS_ACTIVE;
 bool isAskedToRetire;
@@ -34,7 +36,8 @@ inline planClaim() {
     if :: offset > 0 -> isAnew = true; gap = room :: else fi
   :: else ->
     if
-    :: size <= room
+    :: size <= room && !turnsEarly
+    :: size <= room && turnsEarly -> need = room + size; gap = room; REACHED(early_turn)
     :: size > room && room + size <= C -> need = room + size; gap = room
     :: size > room && room + size > C -> need = NEED_OF_RESTART
     fi
@@ -90,8 +93,13 @@ inline claim() {
 #define PUBLISHER_TURN (ownerUp && (publisher == AT_REST || publisher == WAITING))
 #define MAY_CLAIM (ownerUp && publisher == AT_REST && isMapped && !isAskedToRetire && made < RECORDS)
 
+#define MAY_TURN_EARLY(n) (count < C && head % C > 0 && n <= C - head % C && C - head % C + n <= count)
+
 #define CLAIM_OF(n) \
-  :: d_step { MAY_CLAIM && n >= GRANULES_MIN && n <= GRANULES_MAX -> size = n; claim() }
+  :: d_step { MAY_CLAIM && n >= GRANULES_MIN && n <= GRANULES_MAX -> size = n; claim() } \
+  :: d_step { /* shmring/core/ring.c turns_early: where there is room for that, so that it never waits for it */ \
+      MAY_CLAIM && n >= GRANULES_MIN && n <= GRANULES_MAX && MAY_TURN_EARLY(n) -> \
+      turnsEarly = true; size = n; claim(); turnsEarly = false }
 
 #define RESOLVE(r) \
   :: d_step { /* client/rings/outgoing-ring.ts OutgoingRing.settled: its frame is written */ \

@@ -253,6 +253,38 @@ static void run_schedule(uint32_t capacity, uint64_t seed) {
   EXPECT(ring.head > 10 * (uint64_t)capacity);
 }
 
+/* A stream with `window` records of `granules` in flight, finished in order: how far into the ring it goes. */
+static uint32_t reach_of_stream(uint32_t capacity, uint32_t granules, uint32_t window) {
+  struct ringbus_claim flying[16];
+  uint32_t reach = 0;
+  start(capacity);
+  for (uint32_t turn = 0; turn < 50000; turn++) {
+    if (turn >= window) {
+      struct ringbus_claim *oldest = &flying[turn % window];
+      ringbus_ring_post(&control, oldest->granules + (oldest->restarted ? 0 : oldest->padding));
+    }
+    /* It turns early only where there is room, so it never has to wait for that. */
+    EXPECT(claim_granules(granules) == 0);
+    uint32_t offset = (uint32_t)(claim.position % capacity);
+    for (uint32_t other = 1; other < window && other <= turn; other++) {
+      uint32_t taken = (uint32_t)(flying[(turn - other) % window].position % capacity);
+      EXPECT(offset + granules <= taken || taken + granules <= offset);
+    }
+    flying[turn % window] = claim;
+    if (offset + granules > reach) reach = offset + granules;
+  }
+  return reach;
+}
+
+static void test_a_ring_uses_what_it_needs(void) {
+  uint32_t capacity = 64 * RINGBUS_REACH_MIN;
+  EXPECT(reach_of_stream(capacity, 64, 2) <= RINGBUS_REACH_MIN + 64);
+  EXPECT(reach_of_stream(capacity, RINGBUS_REACH_MIN, 2) <= 6 * RINGBUS_REACH_MIN);
+  EXPECT(reach_of_stream(capacity, RINGBUS_REACH_MIN, 7) <= 16 * RINGBUS_REACH_MIN);
+  /* There is no room to skip when most of it is in flight. */
+  EXPECT(reach_of_stream(16 * RINGBUS_REACH_MIN, RINGBUS_REACH_MIN, 12) == 16 * RINGBUS_REACH_MIN);
+}
+
 static void test_random_schedules(void) {
   static const uint32_t capacities[] = {1, 2, 4, 7, 16, CAPACITY_MAX};
   uint64_t seed = expect_seed = random_seed();
@@ -273,6 +305,7 @@ int main(void) {
   test_what_nobody_can_have_counted();
   test_positions_end();
   test_holds();
+  test_a_ring_uses_what_it_needs();
   test_random_schedules();
   return 0;
 }
