@@ -31,7 +31,7 @@ export interface LoadReport {
 const PAYLOAD_BYTES_MIN = 16 * 1024
 const PAYLOAD_BYTES_MAX = 200 * 1024
 const HUGE_BYTES = 700 * 1024
-const PAUSE_MS_MAX = 8
+const PAUSE_MS_MAX = 16
 const VIEWS_AT_ONCE = 3
 
 /** What a part goes on with. */
