@@ -80,6 +80,7 @@ async function publishUntilDeath(stage: Stage, publisher: NumberedPublisher): Pr
 async function carryOn(t: ExecutionContext, stage: Stage, cast: Cast): Promise<void> {
   const { publisher, subscribers, streams } = cast
   await until(() => [stage.observer, publisher.bus, ...subscribers].every((bus) => bus.isConnected))
+  await publisher.bus.flush().catch(unlessDisconnected)
   await settled(publisher.bus, ...subscribers)
   const exchange = async () => {
     await publisher.publish(BYTES)

@@ -7,8 +7,8 @@ import { createRandom } from './random.js'
  * frame, by socket, so that a payload in shared memory can neither be another one nor a part of one unnoticed.
  */
 
-/** Larger than any payload, and not a multiple of a ring's granule: each number begins elsewhere in it. */
-const NOISE = noise(1_000_003)
+/** Larger than any payload, and each number begins elsewhere in it. */
+const NOISE = noise(1_000_004)
 
 const NUMBER_STEP_BYTES = 4_099
 
@@ -83,5 +83,7 @@ function digestOf(bytes: Uint8Array): string {
 
 function noise(byteLength: number): Buffer {
   const random = createRandom(1)
-  return Buffer.from(Uint8Array.from({ length: byteLength }, () => random() * 256))
+  const bytes = Buffer.allocUnsafe(byteLength)
+  for (let at = 0; at < byteLength; at += 4) bytes.writeUInt32LE(random() * 2 ** 32, at)
+  return bytes
 }
