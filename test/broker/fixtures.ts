@@ -28,7 +28,13 @@ const PATIENT = { attachTimeoutMs: 60_000, leaseTimeoutMs: 60_000, ringIdleMs: 6
 /** Starts a broker, which is stopped after the test. */
 export async function startBench(t: ExecutionContext, options: BrokerOptions = {}): Promise<Bench> {
   const path = socketIn(t)
-  const broker = await startBroker({ ...PATIENT, path, refusedLingerMs: 200, drainTimeoutMs: 200, ...options })
+  const broker = await startBroker({
+    ...PATIENT,
+    path,
+    refusedLingerMs: 200,
+    drainTimeoutMs: 200,
+    ...options,
+  })
   t.teardown(() => broker.close())
   return {
     broker,

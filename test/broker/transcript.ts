@@ -242,9 +242,11 @@ export class Client {
   }
 }
 
-/** A connection to a broker; destroyed after the test. */
-export async function connected(t: ExecutionContext, path: string): Promise<Socket> {
+/** A connection to a broker, of which not one byte is read if it is paused; destroyed after the test. */
+export async function connected(t: ExecutionContext, path: string, paused = false): Promise<Socket> {
   const socket = connect({ path, allowHalfOpen: true })
+  // Node begins to read as soon as a socket is connected, unless it was paused before.
+  if (paused) socket.pause()
   t.teardown(() => socket.destroy())
   await once(socket, 'connect')
   return socket

@@ -332,8 +332,7 @@ test('[RING-4] a flood of ATTACH that reads no answer leaves others their descri
   const { id } = await attacker.expectOffer(SegmentRole.OWNER)
   const sockets = []
   for (let count = 0; count < 300; count++) {
-    const socket = await connected(t, path)
-    socket.pause()
+    const socket = await connected(t, path, true)
     socket.write(attach(id, attacker.clientId, attacker.token))
     sockets.push(socket)
     if (count % 30 === 0) await bystanders.exchange(1)
