@@ -60,8 +60,9 @@ test.serial('a publisher dies while it writes: half a payload is nobody’s mess
 )
 
 for (const way of ['publish', 'loan'] as const) {
-  test.serial(`a publisher dies with the payload in the ring and before its frame, by ${way}`, (t) =>
-    killPublisher(t, `publisher:after-commit:${LAST}`, way, LAST - 1),
+  test.serial(
+    `[RING-9] a publisher dies with the payload in the ring and before its frame: its claim is void, by ${way}`,
+    (t) => killPublisher(t, `publisher:after-commit:${LAST}`, way, LAST - 1),
   )
 
   test.serial(`a publisher dies after its frame: the message arrives, by ${way}`, (t) =>

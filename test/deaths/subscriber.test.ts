@@ -72,7 +72,9 @@ test.serial('a subscriber dies with the descriptor, before it has mapped it', (t
   killSubscriber(t, 'client:attached', COPY),
 )
 
-test.serial('a subscriber dies while it holds views', (t) => killSubscriber(t, 'subscriber:holding:2', VIEW))
+test.serial('[RING-7] a subscriber dies while it holds views: its leases end', (t) =>
+  killSubscriber(t, 'subscriber:holding:2', VIEW),
+)
 
 test.serial('a subscriber dies after a copy, before the release has left', (t) =>
   killSubscriber(t, 'subscriber:before-release:5', COPY),
