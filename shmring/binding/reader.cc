@@ -1,4 +1,3 @@
-#include <cstring>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -70,7 +69,7 @@ void ReaderCopy(const Napi::CallbackInfo &info) {
   if (!target) return;
   const ringbus_reader &reader = held->map->reader;
   std::optional<uint64_t> offset = ReadOffset(info, 1, target->length, reader.data_bytes);
-  if (offset && target->length > 0) std::memcpy(target->data, reader.data + *offset, target->length);
+  if (offset && target->length > 0) ringbus_reader_copy(&reader, *offset, target->data, target->length);
 }
 
 void FinaliseView(napi_env, void *, void *hint) {

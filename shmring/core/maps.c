@@ -1,6 +1,7 @@
 #ifdef __linux__
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -104,8 +105,27 @@ unsigned char *ringbus_owner_span(const struct ringbus_owner *owner, uint64_t po
   return owner->map + RINGBUS_CONTROL_BYTES + offset;
 }
 
+/* From here on one call that maps all pages costs less than a fault for each of those that are missing. */
+#define PREFAULT_BYTES_MIN (64 * 1024)
+
+/* Since Linux 5.14; older kernels refuse them, and the pages are mapped one by one. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Maps the pages of what is about to be read or written: as good as it can, for nothing depends on it. */
+static void prefault(const void *bytes, size_t length, int advice) {
+  if (length < PREFAULT_BYTES_MIN) return;
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t first = (uintptr_t)bytes & ~(page - 1);
+  uintptr_t end = ((uintptr_t)bytes + length + page - 1) & ~(page - 1);
+  (void)madvise((void *)first, end - first, advice);
+}
+
 void ringbus_owner_write(unsigned char *span, const void *bytes, size_t length) {
   size_t half = length / 2;
+  prefault(span, length, MADV_POPULATE_WRITE);
   memmove(span, bytes, half);
   ringbus_kill_point("publisher:while-writing");
   memmove(span + half, (const unsigned char *)bytes + half, length - half);
@@ -126,6 +146,12 @@ int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_byte
   }
   close(fd);
   return result;
+}
+
+void ringbus_reader_copy(const struct ringbus_reader *reader, uint64_t offset, void *target, size_t length) {
+  prefault(reader->data + offset, length, MADV_POPULATE_READ);
+  prefault(target, length, MADV_POPULATE_WRITE);
+  memcpy(target, reader->data + offset, length);
 }
 
 void ringbus_reader_close(struct ringbus_reader *reader) {

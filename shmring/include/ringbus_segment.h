@@ -130,6 +130,9 @@ struct ringbus_reader {
 /* Takes `fd` over. -EPERM without the size seals, -EBADMSG for another size. */
 int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_bytes, const char **failed_call);
 
+/* Copies bytes of the data area, which the caller has found to lie within it, to memory of its own. */
+void ringbus_reader_copy(const struct ringbus_reader *reader, uint64_t offset, void *target, size_t length);
+
 void ringbus_reader_close(struct ringbus_reader *reader);
 
 /*
