@@ -341,7 +341,10 @@ export class RingTable implements SegmentKeeper {
   /** One reference less, of a queue or a handler. */
   #unrefer(record: RingRecord<Segment>): void {
     record.queued -= 1
-    if (record.isCopied && record.queued === 0) this.#copiedBytes -= record.length
+    if (record.queued === 0) {
+      if (record.isCopied) this.#copiedBytes -= record.length
+      record.inline = undefined
+    }
     record.segment.settle(record)
   }
 

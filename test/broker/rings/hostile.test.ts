@@ -271,8 +271,26 @@ test('[RING-4] a descriptor is given to nobody but the client that was offered t
     const { fd, code } = await attacker.fetch(segment, id, token)
     t.deepEqual([fd, code], [-1, 'ATTACH_REFUSED'], `${segment} for ${id}`)
   }
+  // One that is offered to another client, and not answered yet: its token alone is missing.
+  const victim = await RingClient.open(t, path, 'victim')
+  victim.send(open(1))
+  const { id: offered } = await victim.expectOffer(SegmentRole.OWNER)
+  const { token } = victim
+  const wrong = [
+    attacker.token,
+    new Uint8Array(16),
+    new Uint8Array(0),
+    token.subarray(1),
+    Buffer.concat([token, token]),
+  ]
+  for (const guess of wrong) {
+    t.is((await attacker.fetch(offered, victim.clientId, guess)).code, 'ATTACH_REFUSED')
+  }
+  t.is((await attacker.fetch(offered, attacker.clientId, token)).code, 'ATTACH_REFUSED')
+  const { fd } = await victim.fetch(offered)
+  t.true(fd >= 0)
+  native.closeDescriptor(fd)
   const plain = await client()
-  t.is((await attacker.fetch(ring.id, 4, attacker.token)).fd, -1)
   plain.send(attach(ring.id, attacker.clientId, attacker.token))
   await plain.expectFatal('UNEXPECTED_FRAME')
   const stranger = new Client(t, await connected(t, path))

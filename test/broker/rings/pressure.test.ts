@@ -125,6 +125,27 @@ test('[RING-7] [RING-9] a ring that a client holds up is given up: its owner is 
   }
 })
 
+test('[RING-7] a record may be held for as long as one likes while nobody waits for its memory', async (t) => {
+  const { client, path } = await startBench(t, { ...SMALL, leaseTimeoutMs: 1 })
+  const [owner, holder, observer] = [
+    await RingClient.open(t, path),
+    await RingClient.open(t, path),
+    await client(),
+  ]
+  holder.send(subscribe(1, 'a', WIDE))
+  await holder.expectNothing()
+  const ring = await owner.openRing(1)
+  owner.send(topic(0, 'a'), publishByRing(0, ring.put(patterned(15 * KIB, 1))))
+  await holder.mapOffered()
+  await holder.expect('MESSAGE')
+  // Two rounds of whoever looks after the rings.
+  await new Promise((resolve) => setTimeout(resolve, 1200))
+  await owner.expectNothing()
+  t.like(await ringStats(observer), { abandoned: 0 })
+  t.false(ring.want(64 * KIB))
+  await owner.expect('RETIRE', { topic: ring.id })
+})
+
 test('[RING-11] who keeps what was sent to it gets the rest of a ring that was given up inline', async (t) => {
   const { path } = await startBench(t, { ...SMALL, leaseTimeoutMs: 10 })
   const [owner, holder] = [await RingClient.open(t, path), await RingClient.open(t, path)]
