@@ -23,11 +23,12 @@ const builds = [
     tests: [
       'host',
       'ring',
+      'blocks',
       'headroom',
       ...(isLinux ? ['ring_threads', 'segment', 'hardening', 'attach'] : []),
     ],
   },
-  { name: 'thread', sanitizers: ['-fsanitize=thread'], tests: isLinux ? ['ring_threads', 'segment'] : [] },
+  { name: 'thread', sanitizers: ['-fsanitize=thread'], tests: isLinux ? ['ring_threads', 'segment', 'blocks'] : [] },
 ]
 
 /** A forked child has none of its parent's threads, which the thread sanitizer takes for a leak. */

@@ -8,6 +8,7 @@
       'target_name': 'ringbus',
       'sources': [
         'core/attach.c',
+        'core/blocks.c',
         'core/descriptor.c',
         'core/descriptors.c',
         'core/errors.c',

@@ -148,6 +148,13 @@ export interface NativeHost {
   /** Fills `target` from byte `offset` of the data area. */
   readerCopy(reader: ReaderHandle, offset: number, target: Uint8Array): void
   /**
+   * A copy of `byteLength` bytes from byte `offset`, in memory that is used for another one once this buffer is
+   * collected; undefined where the runtime forbids such buffers, or there is no memory.
+   */
+  readerTake(reader: ReaderHandle, offset: number, byteLength: number): ArrayBuffer | undefined
+  /** Gives memory back to the system that is kept for such copies, of all threads. */
+  blocksTrim(): void
+  /**
    * A view of the data area; undefined where the runtime forbids such buffers. To write to it is a fault that
    * ends the process. `cookie`, an integer from 0, names it; no two views in use have the same.
    */

@@ -1,6 +1,7 @@
 import { GRANULE_BYTES, Kind, type RingDescriptor, recordName } from '../../protocol/index.js'
 import { killPoint, type ReaderHandle } from '../../shmring/index.js'
 import type { OfferedSegment } from './attach.js'
+import { copyOut } from './copy-out.js'
 import type { RingConnection } from './ring-connection.js'
 import { CopiedPayload, type RingPayload } from './ring-payload.js'
 import { View } from './view.js'
@@ -69,9 +70,8 @@ export class ReaderSegment {
   /** The payload in memory of this process; the lease ends. */
   copy({ position, length }: RingDescriptor): RingPayload {
     try {
-      const bytes = Buffer.allocUnsafeSlow(length)
-      this.#connection.host.readerCopy(this.#reader, this.#offsetOf(position), bytes)
-      return new CopiedPayload(bytes)
+      const { host } = this.#connection
+      return new CopiedPayload(copyOut(host, this.#reader, this.#offsetOf(position), length))
     } finally {
       this.release(position)
     }

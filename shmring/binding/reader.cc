@@ -7,6 +7,7 @@
 #include "counted.h"
 #include "external_buffer.h"
 #include "handle.h"
+#include "ringbus_blocks.h"
 #include "ringbus_segment.h"
 
 namespace ringbus {
@@ -67,10 +68,37 @@ void ReaderCopy(const Napi::CallbackInfo &info) {
   if (held == nullptr) return;
   std::optional<Bytes> target = ReadBytes(info, 2, "target");
   if (!target) return;
-  const ringbus_reader &reader = held->map->reader;
+  ringbus_reader &reader = held->map->reader;
   std::optional<uint64_t> offset = ReadOffset(info, 1, target->length, reader.data_bytes);
   if (offset && target->length > 0) ringbus_reader_copy(&reader, *offset, target->data, target->length);
 }
+
+void FinaliseBlock(napi_env, void *, void *hint) {
+  std::unique_ptr<ringbus_block> block(static_cast<ringbus_block *>(hint));
+  ringbus_block_give(*block);
+}
+
+/* A copy in memory that is used again once the buffer is collected. */
+Napi::Value ReaderTake(const Napi::CallbackInfo &info) {
+  Napi::Env env = info.Env();
+  Reader *held = ReadOpenHandle<Reader>(info);
+  if (held == nullptr) return env.Undefined();
+  ringbus_reader &reader = held->map->reader;
+  std::optional<uint64_t> length = ReadInteger(info, 2, "byteLength", 1, reader.data_bytes);
+  if (!length) return env.Undefined();
+  std::optional<uint64_t> offset = ReadOffset(info, 1, *length, reader.data_bytes);
+  if (!offset) return env.Undefined();
+  size_t bytes = static_cast<size_t>(*length);
+  std::unique_ptr<ringbus_block> block(new ringbus_block(ringbus_block_take(bytes)));
+  if (block->memory == nullptr) return env.Undefined();
+  void *memory = block->memory;
+  Napi::Value buffer = NewExternalBuffer(env, memory, bytes, FinaliseBlock, block.release());
+  if (buffer.IsEmpty() || !buffer.IsArrayBuffer()) return env.Undefined();
+  ringbus_reader_copy(&reader, *offset, memory, bytes);
+  return buffer;
+}
+
+void BlocksTrim(const Napi::CallbackInfo &) { ringbus_blocks_trim(); }
 
 void FinaliseView(napi_env, void *, void *hint) {
   std::unique_ptr<View> view(static_cast<View *>(hint));
@@ -148,6 +176,8 @@ void ReaderClose(const Napi::CallbackInfo &info) {
 void ExportReader(Napi::Env env, Napi::Object exports) {
   exports.Set("readerMap", Napi::Function::New(env, ReaderMapSegment, "readerMap"));
   exports.Set("readerCopy", Napi::Function::New(env, ReaderCopy, "readerCopy"));
+  exports.Set("readerTake", Napi::Function::New(env, ReaderTake, "readerTake"));
+  exports.Set("blocksTrim", Napi::Function::New(env, BlocksTrim, "blocksTrim"));
   exports.Set("readerView", Napi::Function::New(env, ReaderView, "readerView"));
   exports.Set("readerRelease", Napi::Function::New(env, ReaderRelease, "readerRelease"));
   exports.Set("readerReturned", Napi::Function::New(env, ReaderReturned, "readerReturned"));

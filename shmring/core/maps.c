@@ -56,6 +56,21 @@ int ringbus_owner_map(struct ringbus_owner *owner, int fd, uint64_t data_bytes, 
   return result;
 }
 
+/* Since Linux 5.14; older kernels refuse them, and pages are mapped one by one as they are touched. */
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Maps the pages from one offset of a data area to another by one call, which is cheaper than a fault for each: as
+ * good as it can, for nothing depends on it. */
+static void prefault(const unsigned char *data, uint64_t from, uint64_t to, int advice) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t first = ((uintptr_t)data + from) & ~(page - 1);
+  uintptr_t end = ((uintptr_t)data + to + page - 1) & ~(page - 1);
+  (void)madvise((void *)first, end - first, advice);
+}
+
 /* A step at a time, and less near a limit: past it the kernel would kill this process rather than say no. */
 static uint64_t step_towards(const struct ringbus_owner *owner, uint64_t end) {
   uint64_t needed = end - owner->reserved;
@@ -76,6 +91,7 @@ static int reserve(struct ringbus_owner *owner, uint64_t end, const char **faile
     result = fallocate(owner->descriptor.fd, 0, start, (off_t)step);
   } while (result != 0 && errno == EINTR);
   if (result != 0) return failure("fallocate", failed_call);
+  prefault(owner->map + RINGBUS_CONTROL_BYTES, owner->reserved, owner->reserved + step, MADV_POPULATE_WRITE);
   owner->reserved += step;
   return 0;
 }
@@ -105,27 +121,8 @@ unsigned char *ringbus_owner_span(const struct ringbus_owner *owner, uint64_t po
   return owner->map + RINGBUS_CONTROL_BYTES + offset;
 }
 
-/* From here on one call that maps all pages costs less than a fault for each of those that are missing. */
-#define PREFAULT_BYTES_MIN (64 * 1024)
-
-/* Since Linux 5.14; older kernels refuse them, and the pages are mapped one by one. */
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-
-/* Maps the pages of what is about to be read or written: as good as it can, for nothing depends on it. */
-static void prefault(const void *bytes, size_t length, int advice) {
-  if (length < PREFAULT_BYTES_MIN) return;
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  uintptr_t first = (uintptr_t)bytes & ~(page - 1);
-  uintptr_t end = ((uintptr_t)bytes + length + page - 1) & ~(page - 1);
-  (void)madvise((void *)first, end - first, advice);
-}
-
 void ringbus_owner_write(unsigned char *span, const void *bytes, size_t length) {
   size_t half = length / 2;
-  prefault(span, length, MADV_POPULATE_WRITE);
   memmove(span, bytes, half);
   ringbus_kill_point("publisher:while-writing");
   memmove(span + half, (const unsigned char *)bytes + half, length - half);
@@ -148,9 +145,11 @@ int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_byte
   return result;
 }
 
-void ringbus_reader_copy(const struct ringbus_reader *reader, uint64_t offset, void *target, size_t length) {
-  prefault(reader->data + offset, length, MADV_POPULATE_READ);
-  prefault(target, length, MADV_POPULATE_WRITE);
+void ringbus_reader_copy(struct ringbus_reader *reader, uint64_t offset, void *target, size_t length) {
+  if (offset + length > reader->touched) {
+    prefault(reader->data, offset, offset + length, MADV_POPULATE_READ);
+    reader->touched = offset + length;
+  }
   memcpy(target, reader->data + offset, length);
 }
 

@@ -71,7 +71,7 @@ int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_byte
   return refusal(-ENOTSUP, "mmap", failed_call);
 }
 
-void ringbus_reader_copy(const struct ringbus_reader *reader, uint64_t offset, void *target, size_t length) {
+void ringbus_reader_copy(struct ringbus_reader *reader, uint64_t offset, void *target, size_t length) {
   (void)reader, (void)offset, (void)target, (void)length;
 }
 

@@ -125,13 +125,14 @@ void ringbus_owner_close(struct ringbus_owner *owner);
 struct ringbus_reader {
   const unsigned char *data;
   uint64_t data_bytes;
+  uint64_t touched; /* bytes from the start that have been copied from: their pages are mapped, as a rule */
 };
 
 /* Takes `fd` over. -EPERM without the size seals, -EBADMSG for another size. */
 int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_bytes, const char **failed_call);
 
 /* Copies bytes of the data area, which the caller has found to lie within it, to memory of its own. */
-void ringbus_reader_copy(const struct ringbus_reader *reader, uint64_t offset, void *target, size_t length);
+void ringbus_reader_copy(struct ringbus_reader *reader, uint64_t offset, void *target, size_t length);
 
 void ringbus_reader_close(struct ringbus_reader *reader);
 

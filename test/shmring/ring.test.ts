@@ -47,6 +47,7 @@ onLinux('a payload goes from its owner to the reader and the broker', async (t) 
   const copy = Buffer.alloc(payload.length)
   native.readerCopy(reader, 0, copy)
   t.deepEqual(copy, payload)
+  t.deepEqual(Buffer.from(native.readerTake(reader, 0, payload.length)!), payload)
   native.segmentRead(segment, 2, copy.subarray(0, 7))
   t.is(copy.toString('latin1', 0, 7), 'payload')
   t.is(native.segmentReservedBytes(segment), DATA_BYTES)
@@ -143,6 +144,12 @@ onLinux('nothing outside of the data area can be reached', async (t) => {
   throwsEach(
     t,
     OUT_OF_RANGE,
+    native.readerTake,
+    offsets.map((offset) => [reader, offset, 2]),
+  )
+  throwsEach(
+    t,
+    OUT_OF_RANGE,
     native.readerView,
     offsets.map((offset) => [reader, offset, 2, 0]),
   )
@@ -227,6 +234,8 @@ onLinux('an argument of another type is refused', async (t) => {
     t.throws(() => native.ringLoan(ring, value, 1), WRONG_VALUE)
     t.throws(() => native.ringLoan(ring, 0, value), WRONG_VALUE)
     t.throws(() => native.readerCopy(reader, value, bytes), WRONG_VALUE)
+    t.throws(() => native.readerTake(reader, value, 1), WRONG_VALUE)
+    t.throws(() => native.readerTake(reader, 0, value), WRONG_VALUE)
     t.throws(() => native.readerView(reader, value, 1, 0), WRONG_VALUE)
     t.throws(() => native.readerView(reader, 0, value, 0), WRONG_VALUE)
     t.throws(() => native.readerView(reader, 0, 1, value), WRONG_VALUE)
@@ -281,6 +290,7 @@ function everyCall({ segment, ring, reader }: Handles): (() => unknown)[] {
     () => native.ringLoan(ring, 0, 1),
     () => native.ringEndLoan(ring, new ArrayBuffer(1)),
     () => native.readerCopy(reader, 0, bytes),
+    () => native.readerTake(reader, 0, 1),
     () => native.readerView(reader, 0, 1, 0),
     () => native.readerRelease(reader, 0, new ArrayBuffer(1)),
     () => native.readerReturned(reader),
