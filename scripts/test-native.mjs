@@ -28,7 +28,11 @@ const builds = [
       ...(isLinux ? ['ring_threads', 'segment', 'hardening', 'attach'] : []),
     ],
   },
-  { name: 'thread', sanitizers: ['-fsanitize=thread'], tests: isLinux ? ['ring_threads', 'segment', 'blocks'] : [] },
+  {
+    name: 'thread',
+    sanitizers: ['-fsanitize=thread'],
+    tests: isLinux ? ['ring_threads', 'segment', 'blocks'] : [],
+  },
 ]
 
 /** A forked child has none of its parent's threads, which the thread sanitizer takes for a leak. */
