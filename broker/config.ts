@@ -37,6 +37,16 @@ const limitsShape = {
   backlogBytesMax: bytes().default(8 * MIB),
   /** Messages queued for one subscription. */
   backlogMessagesMax: count().default(1_000_000),
+  /** Bytes queued for all subscriptions together. */
+  backlogTotalBytesMax: bytes().default(512 * MIB),
+  /** Time for which the publishers of a topic may be held up by subscriptions that take nothing. */
+  pauseTimeoutMs: milliseconds().min(1).default(1_000),
+  /** Bytes beyond the limit of a blocking subscription that may arrive while its publishers are being paused. */
+  pauseSlackBytes: bytes().default(8 * MIB),
+  /** Messages that are kept for subscribers to come. */
+  retainedMessagesMax: count().default(65_536),
+  /** Bytes of those. */
+  retainedBytesMax: bytes().default(64 * MIB),
   /** Requests that wait for the responders of one pattern. */
   heldRequestsMax: count().default(65_536),
   /** Bytes of the requests that wait for the responders of one pattern. */

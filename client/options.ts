@@ -1,4 +1,10 @@
-import { CONCURRENCY_MAX, type EncodingName, type Headers, PAYLOAD_BYTES_CEILING } from '../protocol/index.js'
+import {
+  CONCURRENCY_MAX,
+  type EncodingName,
+  type Headers,
+  type OverflowPolicy,
+  PAYLOAD_BYTES_CEILING,
+} from '../protocol/index.js'
 import { ringHost } from './rings/ring-host.js'
 import {
   checkBoolean,
@@ -63,6 +69,11 @@ export interface PayloadOptions {
 export interface PublishOptions extends PayloadOptions {
   /** Milliseconds after which nobody handles the message any more. Default: it does not expire. */
   readonly ttl?: number | undefined
+  /**
+   * Whether the broker keeps the message for subscribers to come, in place of the one that it kept of this topic. An
+   * empty payload removes what is kept. Default false.
+   */
+  readonly retain?: boolean | undefined
 }
 
 export interface SubscribeOptions {
@@ -76,6 +87,19 @@ export interface SubscribeOptions {
    * Default false.
    */
   readonly view?: boolean | undefined
+  /**
+   * What becomes of messages that the backlog in the broker has no room for. `block`: publishers of the topic are paused
+   * until there is room, and the oldest are dropped when this subscription takes nothing for a second; `drop-oldest`: the
+   * oldest of the lowest priority; `drop-newest`: the newest; `latest`: of each topic only the newest waits; `disconnect`:
+   * the client loses its connection. Default `block`.
+   */
+  readonly overflow?: OverflowPolicy | undefined
+  /** Messages that may wait in the broker. Default, and at most: the broker's limit. */
+  readonly backlogMessagesMax?: number | undefined
+  /** Bytes that may wait in the broker. Default, and at most: the broker's limit. */
+  readonly backlogBytesMax?: number | undefined
+  /** Whether the kept messages of matching topics come first. Default true, in a group false. */
+  readonly retained?: boolean | undefined
 }
 
 export interface RequestOptions extends PayloadOptions {
@@ -110,6 +134,8 @@ export interface LoanPublishOptions {
   readonly headers?: Headers | undefined
   /** Milliseconds after which nobody handles the message any more. Default: it does not expire. */
   readonly ttl?: number | undefined
+  /** Whether the broker keeps a copy for subscribers to come. Default false. */
+  readonly retain?: boolean | undefined
 }
 
 export interface CloseOptions {

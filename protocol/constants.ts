@@ -30,6 +30,7 @@ export const Kind = {
   DELIVER: 0x14,
   DRAINED: 0x15,
   CREDIT: 0x16,
+  SLOW: 0x17,
   SERVE: 0x18,
   UNSERVE: 0x19,
   REQUEST: 0x20,
@@ -41,6 +42,7 @@ export const Kind = {
   FLUSHED: 0x29,
   PAUSE: 0x2a,
   RESUME: 0x2b,
+  LATENCY: 0x2c,
   MESSAGE: 0x30,
   ATTACH: 0x40,
   GRANT: 0x41,
@@ -109,6 +111,16 @@ export const POSITION_MAX = 2 ** 53 - 1
 
 /** Bytes of a client's token, by which another connection proves that it is the same client's. [WIRE-2.4] */
 export const TOKEN_BYTES = 16
+
+/** What becomes of messages beyond the limits of a backlog, as `overflow` of SUBSCRIBE has it. [FLOW-1] */
+export const OVERFLOW_POLICIES = ['block', 'drop-oldest', 'drop-newest', 'latest', 'disconnect'] as const
+export type OverflowPolicy = (typeof OVERFLOW_POLICIES)[number]
+
+/** Samples that the broker takes of one LATENCY frame. [FLOW-4] */
+export const LATENCY_SAMPLES_MAX = 64
+
+/** The name in `features` of WELCOME of a broker that keeps messages. [RETAIN-1] */
+export const FEATURE_RETAIN = 'retain'
 
 /** Names in `features` of WELCOME: payloads by ring in messages; in requests and replies as well. [RING-2] */
 export const FEATURE_RING = 'ring'

@@ -35,6 +35,9 @@ export const ERROR_CODES = {
   PARTIAL_LIMIT: 'unfinished frames use up the memory set aside for them',
   CONTROL_OVERFLOW: 'a client does not read the answers to what it sends',
   OUTBOX_OVERFLOW: 'a client does not read its replies',
+  SLOW_CONSUMER: 'a subscription that asked for it lost its connection, since its backlog was full',
+  RETAIN_LIMIT: 'a message cannot be kept within the limits of the broker',
+  BROKER_STOPPING: 'the broker takes no more requests, since it is about to end',
   // Payloads by ring
   RING_LIMIT: 'no further ring is to be had within the limits of the client, its user or the broker',
   BAD_DESCRIPTOR: 'a frame speaks of a span of a ring that its sender cannot have claimed',
