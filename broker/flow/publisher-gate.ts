@@ -1,14 +1,6 @@
-import type { Outbox } from '../egress/outbox.js'
 import type { Route } from '../routing/route.js'
 import type { Subscription } from '../routing/subscription.js'
-
-/** A client that publishes, as flow control sees it. */
-export interface Publisher {
-  readonly id: number
-  readonly outbox: Outbox
-  /** TOPIC frames that were read from it: what a PAUSE is numbered with. [WIRE-2.8] */
-  readonly topicFramesRead: number
-}
+import type { Publisher } from './publisher.js'
 
 /** What the overflow of subscriptions asks of the publishers of topics. */
 export interface PublisherGate {
