@@ -39,6 +39,9 @@ export class Hub implements FlushList {
   #flushList: Outbox[] = []
   #laterList: Outbox[] = []
   #forgetTimer: NodeJS.Timeout | undefined
+  /** Called whenever something has been sent, or might have been. */
+  onFlushed: (() => void) | undefined
+  isStopping = false
   faults = 0
   /** Queued deliveries that an unsubscribe or a hang-up left without a reader. */
   messagesDroppedAtEnd = 0
@@ -87,15 +90,12 @@ export class Hub implements FlushList {
       outbox.flush()
     }
     this.#flushList.length = 0
+    this.onFlushed?.()
   }
 
-  /** Whether anything waits that a client could still take. */
-  hasQueued(): boolean {
-    for (const peer of this.peers.values()) {
-      if (peer.outbox.congested || peer.outbox.unreadBytes > 0) return true
-      for (const consumer of peer.consumers.values()) if (consumer.queuedMessages > 0) return true
-    }
-    return false
+  /** From now on what is under way is finished, and nothing else begins. */
+  stop(): void {
+    this.isStopping = true
   }
 
   /** A client has greeted: others may hear of it. */
