@@ -93,6 +93,7 @@ export class Broker {
     for (const session of this.#sessions) session.end()
     await this.#emptied()
     await unlinked
+    this.#hub.pauses.end()
     this.#hub.rings.stop()
     this.#listener!.release()
     this.#state = 'stopped'

@@ -1,5 +1,4 @@
 import type { Hub } from './hub.js'
-import { Subscription } from './routing/subscription.js'
 
 /** What a stopping broker has left to do. */
 export interface Leftover {
@@ -16,17 +15,13 @@ export interface Leftover {
 
 /** What is left to be done for clients that are still there; nobody waits for one that has gone. */
 export function leftoverOf(hub: Hub): Leftover {
-  const sum = { queued: 0, queuedBytes: 0, inFlight: 0, requests: 0, unread: 0 }
+  const { queued, queuedBytes, inFlight } = hub.overflow.gauges
+  let [requests, unread] = [0, 0]
   for (const peer of hub.peers.values()) {
-    sum.requests += peer.requests.size
-    if (peer.outbox.congested || peer.outbox.unreadBytes > 0) sum.unread += 1
-    for (const consumer of peer.consumers.values()) {
-      sum.queued += consumer.queuedMessages
-      sum.queuedBytes += consumer.queuedBytes
-      if (consumer instanceof Subscription) sum.inFlight += consumer.inFlight
-    }
+    requests += peer.requests.size
+    if (peer.outbox.congested || peer.outbox.unreadBytes > 0) unread += 1
   }
-  return sum
+  return { queued, queuedBytes, inFlight, requests, unread }
 }
 
 /**

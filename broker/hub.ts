@@ -4,6 +4,8 @@ import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
+import { Overflow } from './flow/overflow.js'
+import { TopicPauses } from './flow/topic-pauses.js'
 import type { Logger } from './logger.js'
 import type { Peer } from './peers/peer.js'
 import { routeBehind } from './permissions/denied-route.js'
@@ -15,6 +17,7 @@ import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
+import { PauseReports } from './system/pause-reports.js'
 
 /** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
 const FORGET_DELAY_MS = 1000
@@ -29,11 +32,16 @@ export class Hub implements FlushList {
   /** What clients are granted that greet from now on. */
   permissions: Permissions
   readonly topics = new TopicIds()
+  /** What becomes of messages that cannot leave at once, and what became of all. */
+  readonly overflow: Overflow
+  /** Who must hold messages back meanwhile. */
+  readonly pauses: TopicPauses
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
   readonly events: SystemEvents
   readonly peers = new Map<number, Peer>()
+  readonly #pauseReports: PauseReports
   readonly startedAtMs = Date.now()
   #lastPeerId = 0
   #flushList: Outbox[] = []
@@ -43,10 +51,6 @@ export class Hub implements FlushList {
   onFlushed: (() => void) | undefined
   isStopping = false
   faults = 0
-  /** Queued deliveries that an unsubscribe or a hang-up left without a reader. */
-  messagesDroppedAtEnd = 0
-  /** Deliveries sent to clients that hung up before they reported them as handled. */
-  messagesLostInFlight = 0
   /** Messages that their publishers may not publish. */
   messagesDenied = 0
 
@@ -55,11 +59,23 @@ export class Hub implements FlushList {
     this.permissions = permissions
     this.log = log
     this.rings = new RingTable(native, limits, log, () => this.flush())
-    this.router = new Router(this.topics, limits, { dropped: (subscription) => this.#dropped(subscription) })
+    this.pauses = new TopicPauses(limits, {
+      makeSlow: (subscription: Subscription) => this.overflow.makeSlow(subscription),
+      paused: (pause) => this.#pauseReports.paused(pause),
+      resumed: (pause) => this.#pauseReports.resumed(pause),
+      flush: () => this.flush(),
+    })
+    this.overflow = new Overflow(limits, this.pauses, {
+      suffers: (subscription) => this.#suffers(subscription),
+      recovered: (subscription) => this.#recovered(subscription),
+      flush: () => this.flush(),
+    })
+    this.router = new Router(this.topics, this.overflow, this.pauses)
     this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
     this.events = new SystemEvents(this.router, () => this.flush())
+    this.#pauseReports = new PauseReports(this.events, this.peers)
   }
 
   nextPeerId(): number {
@@ -93,9 +109,10 @@ export class Hub implements FlushList {
     this.onFlushed?.()
   }
 
-  /** From now on what is under way is finished, and nothing else begins. */
+  /** From now on what is under way is finished; publishers are asked to keep what they have, requests are refused. */
   stop(): void {
     this.isStopping = true
+    this.pauses.stop(this.router.bound)
   }
 
   /** A client has greeted: others may hear of it. */
@@ -107,6 +124,7 @@ export class Hub implements FlushList {
 
   /** A client is gone, or refused: everything that it held is given back, and whoever waits for it is told. */
   leave(peer: Peer, code: ErrorCode | undefined): void {
+    this.pauses.left(peer)
     // None of its services is free for what another of them leaves behind.
     for (const service of peer.services()) service.retired = true
     for (const consumer of peer.consumers.values()) {
@@ -114,6 +132,7 @@ export class Hub implements FlushList {
       else this.#dropSubscription(consumer)
     }
     for (const service of peer.retiringServices) this.requests.lose(service)
+    peer.ended.loseAll()
     peer.consumers.clear()
     for (const link of peer.requests.values()) this.requests.cancel(link)
     peer.requests.clear()
@@ -143,10 +162,7 @@ export class Hub implements FlushList {
   endSubscription(subscription: Subscription): void {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
-    subscription.onEmptied = undefined
-    const dropped = subscription.owner.outbox.drop(subscription)
-    subscription.droppedAtEnd += dropped
-    this.messagesDroppedAtEnd += dropped
+    this.overflow.end(subscription)
   }
 
   /** Once for all clients that leave about now: it looks at every topic. */
@@ -160,29 +176,41 @@ export class Hub implements FlushList {
 
   #dropSubscription(subscription: Subscription): void {
     this.endSubscription(subscription)
-    subscription.lostInFlight += subscription.inFlight
-    this.messagesLostInFlight += subscription.inFlight
-    subscription.inFlight = 0
+    subscription.lose()
   }
 
-  #dropped(subscription: Subscription): void {
-    const { owner } = subscription
-    if (subscription.droppedNewest === 1) {
-      const peer = this.peers.get(owner.id)
-      const fields = { client: owner.id, name: peer?.name, pid: peer?.pid, pattern: subscription.pattern }
-      this.log.warn(fields, 'a subscription is too slow: its backlog is full, and new messages are dropped')
-    }
+  #suffers(subscription: Subscription): void {
+    const { overflow, isSlow } = subscription
+    this.log.warn(
+      this.#describe(subscription),
+      isSlow ? 'a subscription is slow' : `a subscription loses messages: ${overflow}`,
+    )
     // The event itself might be what is dropped next, and so on without end.
     if (isReserved(subscription.pattern)) return
-    this.events.publishOnce('$SYS.subscription.slow', subscription, () => ({
+    this.events.publish('$SYS.subscription.slow', () => this.#describe(subscription))
+  }
+
+  #recovered(subscription: Subscription): void {
+    this.log.info(this.#describe(subscription), 'a subscription that was slow keeps up again')
+    this.events.publish('$SYS.subscription.recovered', () => this.#describe(subscription))
+  }
+
+  /** A subscription in events and in the log. */
+  #describe(subscription: Subscription): Record<string, unknown> {
+    const { owner, id, pattern, overflow, counts, queuedMessages, queuedBytes, slowSinceMs } = subscription
+    const peer = this.peers.get(owner.id)
+    return {
       client: owner.id,
-      name: this.peers.get(owner.id)?.name ?? '',
-      pid: this.peers.get(owner.id)?.pid ?? 0,
-      subscription: subscription.id,
-      pattern: subscription.pattern,
-      dropped: subscription.dropped,
-      queuedBytes: subscription.queuedBytes,
-    }))
+      name: peer?.name ?? '',
+      pid: peer?.pid ?? 0,
+      subscription: id,
+      pattern,
+      overflow,
+      dropped: counts.dropped,
+      queued: queuedMessages,
+      queuedBytes,
+      sinceMs: slowSinceMs ?? null,
+    }
   }
 
   #flushLater(): void {

@@ -2,8 +2,6 @@ import type { Route } from '../routing/route.js'
 import type { Subscription } from '../routing/subscription.js'
 import type { Publisher } from './publisher.js'
 
-export type { Publisher } from './publisher.js'
-
 /** What the overflow of subscriptions asks of the publishers of topics. */
 export interface PublisherGate {
   /** A frame of `publisher`, by its `alias` for the topic, has found a blocking subscription full: it waits there all the same. */
