@@ -276,14 +276,19 @@ test('a read stream may be piped into a write stream, and messages arrive as the
   await target.subscribe('out', (received) => got.push(received)).ready
   await target.subscribe('other', (received) => other.push(received)).ready
   const input = bus.createReadStream('in')
-  input.pipe(bus.createWriteStream('out'))
-  input.pipe(bus.createWriteStream('other', { priority: 2, headers: { by: 'option' } }))
+  const outputs = [
+    bus.createWriteStream('out'),
+    bus.createWriteStream('other', { priority: 2, headers: { by: 'option' } }),
+  ]
+  for (const output of outputs) input.pipe(output)
   await input.ready
   source.publish('in', new Float32Array([1, 2, 3, 4]), { shape: [2, 2], priority: 7 })
   source.publish('in', { a: 1 }, { encoding: 'json', headers: { trace: 'x' } })
   source.publish('in', 'text')
   source.publish('in', Buffer.from([1, 2]))
-  await until(() => got.length === 4 && other.length === 4)
+  await source.flush()
+  await Promise.all([input.drain(), ...outputs.map((output) => once(output, 'finish'))])
+  await settled(bus, target)
   const shown = ({ data, encoding, shape, headers, priority }: Message) => ({
     data,
     encoding,
