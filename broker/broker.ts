@@ -92,6 +92,7 @@ export class Broker {
     await this.#emptied()
     await unlinked
     this.#hub.rings.stop()
+    this.#hub.retained.stop()
     this.#listener!.release()
     this.#state = 'stopped'
     this.#resolveClosed()

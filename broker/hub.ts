@@ -11,6 +11,8 @@ import type { Permissions } from './permissions/permissions.js'
 import type { Action } from './permissions/rule.js'
 import { RequestRouter } from './requests/request-router.js'
 import { Service } from './requests/service.js'
+import { Greetings } from './retained/greetings.js'
+import { type ReadRing, RetainedStore } from './retained/retained-store.js'
 import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
@@ -32,6 +34,8 @@ export class Hub implements FlushList {
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
+  readonly retained: RetainedStore
+  readonly greetings: Greetings
   readonly events: SystemEvents
   readonly peers = new Map<number, Peer>()
   readonly startedAtMs = Date.now()
@@ -56,6 +60,9 @@ export class Hub implements FlushList {
     this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
+    const readRing: ReadRing = (bytes, start, target) => this.rings.readPayload(bytes, start, target)
+    this.retained = new RetainedStore(limits, readRing, this.router)
+    this.greetings = new Greetings(this.retained, this.router, () => this.flush())
     this.events = new SystemEvents(this.router, () => this.flush())
   }
 
@@ -143,6 +150,7 @@ export class Hub implements FlushList {
   endSubscription(subscription: Subscription): void {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
+    this.greetings.end(subscription)
     subscription.onEmptied = undefined
     const dropped = subscription.owner.outbox.drop(subscription)
     subscription.droppedAtEnd += dropped

@@ -52,6 +52,9 @@ export class Lane {
     return false
   }
 
+  /** Called as queued frames have left, the last one or not. */
+  advanced(): void {}
+
   /** Called as the last queued frame has left. */
   emptied(): void {}
 }

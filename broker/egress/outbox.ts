@@ -281,6 +281,7 @@ export class Outbox {
       const level = ready.topLevel
       const lane = ready.shift(level)
       if (!this.#takeTurn(lane, level)) lane.blockedMask |= 1 << level
+      lane.advanced()
       if (lane.queuedMessages === 0) lane.emptied()
       else if (lane.credit > 0) ready.add(lane)
     }

@@ -5,7 +5,7 @@ import { type Handler, idOf, quoted, violation } from './handler.js'
 /** Adds a subscription. Acceptance is silent; a refusal names the id. [SUB-1] [SUB-2] */
 export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   const id = idOf(bytes, start)
-  const { pattern, group, window } = decodeBody(Kind.SUBSCRIBE, bytes, start, length)
+  const { pattern, group, window, retained } = decodeBody(Kind.SUBSCRIBE, bytes, start, length)
   if (id === 0 || peer.consumers.has(id)) {
     return peer.refuse('ID_IN_USE', `Id ${id} is taken`, Kind.SUBSCRIBE, id)
   }
@@ -30,4 +30,6 @@ export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   peer.consumers.set(id, subscription)
   peer.subscriptionCount += 1
   hub.router.subscribe(subscription)
+  // Of a group, it would be another member each time that gets what is kept.
+  if (retained === true && group === undefined) hub.greetings.begin(subscription)
 }

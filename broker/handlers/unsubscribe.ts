@@ -13,6 +13,7 @@ export const onUnsubscribe: Handler = (hub, peer, bytes, start, length) => {
   }
   if (drain === true && subscription.queuedMessages > 0) {
     if (subscription.isDraining) return
+    hub.greetings.end(subscription)
     hub.router.unsubscribe(subscription)
     subscription.onEmptied = () => {
       subscription.onEmptied = undefined

@@ -46,9 +46,19 @@ export class Router {
     return this.#routes.size
   }
 
-  /** The topics that clients have bound, each with the targets that it has now. */
-  *routes(): Iterable<Route> {
-    for (const route of this.#routes.values()) yield this.#resolved(route)
+  /** The topics that clients have bound, or of which a message is kept. */
+  get routes(): Iterable<Route> {
+    return this.#routes.values()
+  }
+
+  /** The route of a topic, if there is one. */
+  find(topic: string): Route | undefined {
+    return this.#routes.get(topic)
+  }
+
+  /** Where messages of a topic go now. */
+  targetsOf(route: Route): Pick<Route, 'direct' | 'groups'> {
+    return this.#resolved(route)
   }
 
   /** The route of a topic, shared by everyone who binds it; `release` gives it back. */
@@ -64,10 +74,12 @@ export class Router {
 
   release(route: Route): void {
     route.bindings -= 1
-    if (route.bindings > 0) return
-    this.#routes.delete(route.name)
-    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
-    route.reset()
+    this.#forgetUnused(route)
+  }
+
+  /** No message of the topic is kept any more. */
+  unkept(route: Route): void {
+    this.#forgetUnused(route)
   }
 
   subscribe(subscription: Subscription): void {
@@ -108,6 +120,18 @@ export class Router {
     for (let index = 0; index < groups.length; index++) {
       this.#deliver(leastOutstanding(groups[index]!), route, bytes, start, length, ringBytes)
     }
+  }
+
+  /**
+   * Delivers one frame to one subscription, which is greeted with it: whatever its limits, it waits if it cannot be
+   * sent. [RETAIN-2]
+   */
+  greet(subscription: Subscription, route: Route, bytes: Buffer, start: number, length: number): void {
+    this.stampTopic(route, bytes, start)
+    subscription.matched += 1
+    const { outbox } = subscription.owner
+    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    outbox.enqueue(subscription, bytes[start + Offset.PRIORITY]!, bytes, start, length)
   }
 
   /** Writes the id of a topic into a frame that is about to be sent. */
@@ -169,6 +193,13 @@ export class Router {
   /** Lets go of what stale routes still refer to: subscriptions of clients that may be long gone. */
   forgetStale(): void {
     for (const route of this.#routes.values()) if (route.version !== this.#version) route.reset()
+  }
+
+  #forgetUnused(route: Route): void {
+    if (route.bindings > 0 || route.kept !== undefined) return
+    this.#routes.delete(route.name)
+    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
+    route.reset()
   }
 
   /** A pattern without wildcards concerns one topic; any other may concern them all. */

@@ -37,6 +37,8 @@ export class Subscription extends Lane {
   lostInFlight = 0
   /** Set while draining: sends DRAINED behind the last frame. */
   onEmptied: (() => void) | undefined
+  /** Set while a greeting waits for its turn in the queue. [RETAIN-2] */
+  onAdvanced: (() => void) | undefined
 
   constructor(owner: Owner, spec: SubscriptionSpec) {
     super(spec.id, spec.windowBytes)
@@ -62,6 +64,10 @@ export class Subscription extends Lane {
   /** Messages of its own that it has not dealt with: what a queue group compares. */
   get outstanding(): number {
     return this.inFlight + this.queuedMessages
+  }
+
+  override advanced(): void {
+    this.onAdvanced?.()
   }
 
   override emptied(): void {

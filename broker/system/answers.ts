@@ -37,7 +37,7 @@ const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(peer)),
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
-  '$SYS.topics': (hub, page) => page.of(hub.router.routes(), topic),
+  '$SYS.topics': (hub, page) => page.of(hub.router.routes, (route) => topic(hub, route)),
   '$SYS.rings': (hub, page) => page.of(hub.rings.segments, (segment) => segment.describe()),
 }
 
@@ -203,8 +203,9 @@ function service(hub: Hub, found: Service): Row {
   }
 }
 
-function topic({ name, bindings, direct, groups }: Route): Row {
-  return { topic: name, publishers: bindings, subscribers: direct.length + groups.length }
+function topic(hub: Hub, route: Route): Row {
+  const { direct, groups } = hub.router.targetsOf(route)
+  return { topic: route.name, publishers: route.bindings, subscribers: direct.length + groups.length }
 }
 
 function owner(hub: Hub, id: number): Row {
