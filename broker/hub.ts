@@ -17,6 +17,7 @@ import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
+import { TopicLatencies } from './system/topic-latencies.js'
 
 /** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
 const FORGET_DELAY_MS = 1000
@@ -37,6 +38,7 @@ export class Hub implements FlushList {
   readonly retained: RetainedStore
   readonly greetings: Greetings
   readonly events: SystemEvents
+  readonly latencies = new TopicLatencies()
   readonly peers = new Map<number, Peer>()
   readonly startedAtMs = Date.now()
   #lastPeerId = 0

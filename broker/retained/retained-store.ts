@@ -74,9 +74,10 @@ export class RetainedStore {
     return this.#turn
   }
 
-  /** The topics of which a message is kept; some may have expired. */
-  get routes(): Iterable<Route> {
-    return this.#kept
+  /** The topics of which a message is kept that has not expired. */
+  *routes(): Iterable<Route> {
+    const nowNs = Number(process.hrtime.bigint())
+    for (const route of this.#kept) if (!route.kept!.hasExpiredBy(nowNs)) yield route
   }
 
   /**

@@ -97,9 +97,13 @@ export class Router {
 
   /** Whether anybody would get a message of this topic: events nobody watches are never built. */
   hasSubscribers(topic: string): boolean {
-    const route = this.#routes.get(topic)
-    if (route !== undefined) return this.#resolved(route).direct.length + route.groups.length > 0
-    return this.#subscriptions.match(topic).length > 0
+    return this.subscriberCount(topic) > 0
+  }
+
+  /** How many would get a message of this topic now: a group counts as one. */
+  subscriberCount(topic: string): number {
+    const { direct, groups } = this.#resolved(this.#routes.get(topic) ?? new Route(topic))
+    return direct.length + groups.length
   }
 
   /**
