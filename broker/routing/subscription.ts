@@ -71,6 +71,7 @@ export class Subscription extends Lane {
   }
 
   override emptied(): void {
+    this.onAdvanced?.()
     this.onEmptied?.()
   }
 }
