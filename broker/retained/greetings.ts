@@ -4,12 +4,16 @@ import type { Subscription } from '../routing/subscription.js'
 import type { RetainedStore } from './retained-store.js'
 import { type Position, START, type Stretch } from './topic-tree.js'
 
-/** Topics that one slice of a greeting looks at, and bytes that it sends: less than a millisecond of work. */
-const SLICE_LOOKS = 4096
-const SLICE_BYTES = 64 * 1024
+/**
+ * What one slice of a greeting looks at in the tree, and bytes that it sends: a few milliseconds of work at most, and
+ * what a subscriber that reads nothing has queued. The walk comes to where it stood by passing over what is before, so
+ * slices must not be too small.
+ */
+const SLICE_LOOKS = 8192
+const SLICE_BYTES = 256 * 1024
 
-/** Work that all greetings do in one turn of the loop, in slices; between turns the broker serves everybody else. */
-const SLICES_A_TURN = 8
+/** Slices of all greetings in one turn of the loop; between turns the broker serves everybody else. */
+const SLICES_A_TURN = 2
 
 /** Delivers one frame to one subscription alone. */
 export interface Greeter {

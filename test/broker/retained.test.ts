@@ -104,12 +104,11 @@ test('[RETAIN-1] [WIRE-3.2] what is kept expires: it greets nobody, and its memo
   const { client } = await startBench(t)
   const [publisher, subscriber] = [await client(), await client()]
   publisher.send(topic(0, 'short'), topic(1, 'long'), topic(2, 'past'), topic(3, 'replaced'))
-  const soon = { expiryNs: nowNs() + 1e9 }
+  const soon = { expiryNs: nowNs() + 500e6 }
   publisher.send(keep(0, 'short', soon), keep(1, 'long', { expiryNs: nowNs() + 3600e9 }))
   publisher.send(keep(2, 'former'), keep(2, 'past', { expiryNs: nowNs() - 1 }))
   publisher.send(keep(3, 'replaced', soon), keep(3, 'stays'))
   await publisher.expectNothing()
-  t.like(await retainedStats(publisher), { messages: 3 })
   while (nowNs() <= soon.expiryNs) await new Promise(setImmediate)
   subscriber.send(subscribe(1, '>', RETAINED))
   t.deepEqual(sorted(await subscriber.arrived()), ['long long', 'replaced stays'])
@@ -196,7 +195,7 @@ test('[RETAIN-2] the kept message outlives its publisher, and greets a client th
 
 /** More topics than one slice of a greeting brings. */
 const MANY = 2000
-const MANY_BYTES = 400
+const MANY_BYTES = 1600
 
 /** Keeps a message for each of many topics; aliases are used in turn. */
 async function keepMany(publisher: Client, count = MANY, bytes = MANY_BYTES): Promise<void> {
@@ -250,11 +249,12 @@ test('[RETAIN-2] a greeting goes on as its subscriber takes it, and nothing is p
 test('[RETAIN-2] a greeting goes on though other messages keep the queue from emptying', async (t) => {
   const { client } = await startBench(t)
   const [publisher, user] = [await client(), await client()]
-  await keepMany(publisher)
+  const count = 700
+  await keepMany(publisher, count)
   user.send(subscribe(1, '>', { window: 0, retained: true }))
   publisher.send(topic(0, 'live'))
   const kept = new Set<string>()
-  while (kept.size < MANY) {
+  while (kept.size < count) {
     // More comes than goes.
     publisher.send(...Array.from({ length: 100 }, () => publish(0, Buffer.alloc(MANY_BYTES))))
     await publisher.expectNothing()
