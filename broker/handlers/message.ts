@@ -26,7 +26,7 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
   if ((flags & Flag.RETAIN) !== 0) keep(hub, peer, route, bytes, start, length)
   // Whoever has yet to be greeted with what is kept gets it first.
   else if (route.kept !== undefined) hub.greetings.goAhead(route)
-  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start))
+  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start), peer)
 }
 
 /** Keeps a copy of the message, which is then one like any other. [RETAIN-1] */

@@ -71,7 +71,7 @@ export class Greetings {
 
   /** A subscription has ended, or begins to: it is sent no more than it has been. */
   end(subscription: Subscription): void {
-    subscription.onAdvanced = undefined
+    subscription.onRelieved = undefined
     if (this.#underWay.size > 0) this.#underWay.delete(subscription)
   }
 
@@ -115,10 +115,10 @@ export class Greetings {
   /** The next slice comes when as many messages have left the queue as were there: others may keep it from emptying. */
   #await(greeting: Greeting): void {
     const { subscription } = greeting
-    const wanted = subscription.matched
-    subscription.onAdvanced = () => {
-      if (subscription.matched - subscription.queuedMessages < wanted) return
-      subscription.onAdvanced = undefined
+    const wanted = subscription.counts.matched
+    subscription.onRelieved = () => {
+      if (subscription.counts.matched - subscription.queuedMessages < wanted) return
+      subscription.onRelieved = undefined
       this.#running.push(greeting)
       this.#schedule()
     }

@@ -40,17 +40,17 @@ export function publish(alias: number, payload: string | Uint8Array, options: Me
 export function subscribe(
   id: number,
   pattern: string,
-  { window = WIDE_WINDOW_BYTES, ...options }: Partial<Body<typeof Kind.SUBSCRIBE>> = {},
+  { window = WIDE_WINDOW_BYTES, ...options }: Partial<Omit<Body<typeof Kind.SUBSCRIBE>, 'pattern'>> = {},
 ): Buffer {
-  return controlFrame(Kind.SUBSCRIBE, 0, id, encodeBody(Kind.SUBSCRIBE, { ...options, pattern, window }))
+  return controlFrame(Kind.SUBSCRIBE, 0, id, encodeBody(Kind.SUBSCRIBE, { pattern, window, ...options }))
 }
 
 export function unsubscribe(id: number, options: { drain?: boolean } = {}): Buffer {
   return controlFrame(Kind.UNSUBSCRIBE, 0, id, encodeBody(Kind.UNSUBSCRIBE, options))
 }
 
-export function credit(id: number, bytes: number, messages = 0, expired = 0): Buffer {
-  return controlFrame(Kind.CREDIT, 0, id, encodeBody(Kind.CREDIT, { bytes, messages, expired }))
+export function credit(id: number, bytes: number, messages = 0, expired = 0, discarded = 0): Buffer {
+  return controlFrame(Kind.CREDIT, 0, id, encodeBody(Kind.CREDIT, { bytes, messages, expired, discarded }))
 }
 
 /** A message that is to be kept. */
