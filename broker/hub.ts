@@ -68,7 +68,7 @@ export class Hub implements FlushList {
     })
     const readRing: ReadRing = (bytes, start, target) => this.rings.readPayload(bytes, start, target)
     this.retained = new RetainedStore(limits, readRing, this.router)
-    this.greetings = new Greetings(this.retained, this.router, () => this.flush())
+    this.greetings = new Greetings(this.retained, this.router, this.overflow, () => this.flush())
     this.events = new SystemEvents(this.router, () => this.flush())
   }
 

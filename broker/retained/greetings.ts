@@ -21,6 +21,12 @@ export interface Greeter {
   targetsOf(route: Route): { readonly direct: readonly Subscription[] }
 }
 
+/** What all subscriptions may have queued. */
+export interface QueueMemory {
+  /** Bytes that there is room for. */
+  readonly roomBytes: number
+}
+
 /** A subscription that has not been sent all that was kept when it began. */
 interface Greeting {
   readonly subscription: Subscription
@@ -43,6 +49,7 @@ interface Greeting {
 export class Greetings {
   readonly #store: RetainedStore
   readonly #greeter: Greeter
+  readonly #memory: QueueMemory
   readonly #flush: () => void
   readonly #underWay = new Map<Subscription, Greeting>()
   #running: Greeting[] = []
@@ -50,9 +57,10 @@ export class Greetings {
   #spent = 0
   #isScheduled = false
 
-  constructor(store: RetainedStore, greeter: Greeter, flush: () => void) {
+  constructor(store: RetainedStore, greeter: Greeter, memory: QueueMemory, flush: () => void) {
     this.#store = store
     this.#greeter = greeter
+    this.#memory = memory
     this.#flush = flush
   }
 
@@ -127,13 +135,15 @@ export class Greetings {
   /** What the next slice sends. */
   #nextStretch({ subscription, position, began }: Greeting): Stretch<Route> {
     const now = nowNs()
+    const isQueued = !subscription.owner.outbox.passes(subscription)
+    const bytesMax = isQueued ? Math.min(SLICE_BYTES, this.#memory.roomBytes) : SLICE_BYTES
     let bytes = 0
     const isOwed = ({ kept }: Route) => kept!.turn <= began && !kept!.hasExpiredBy(now)
     const stretch = this.#store.walk(subscription.pattern, position, {
       looksMax: SLICE_LOOKS,
       endsWith: (route) => {
         if (isOwed(route)) bytes += paddedLength(route.kept!.length)
-        return bytes >= SLICE_BYTES
+        return bytes >= bytesMax
       },
     })
     this.#spend(Math.max(stretch.looks / SLICE_LOOKS, bytes / SLICE_BYTES))

@@ -269,6 +269,30 @@ test('[RETAIN-2] a greeting goes on though other messages keep the queue from em
   t.true(((await publisher.ask<Page>('$SYS.subscriptions')).rows[0]!['queued'] as number) > 0)
 })
 
+test('[RETAIN-2] who reads nothing has little of a greeting queued, and less where memory is short', async (t) => {
+  const { client } = await startBench(t, { backlogTotalBytesMax: 1_000_000, pauseSlackBytes: 1000 })
+  const [publisher, user] = [await client(), await client()]
+  await keepMany(publisher)
+  const ids = Array.from({ length: 20 }, (_, index) => index + 1)
+  user.send(...ids.map((id) => subscribe(id, '>', { window: 0, retained: true })))
+  // All of them have begun once as many wait as there are.
+  let queued: number[] = []
+  while (queued.filter((messages) => messages > 0).length < ids.length) {
+    const { rows } = await publisher.ask<Page>('$SYS.subscriptions')
+    queued = rows.map((row) => row['queued'] as number)
+  }
+  const { queuedBytes } = await publisher.ask<{ queuedBytes: number }>('$SYS.stats')
+  t.true(queuedBytes < 1_300_000, `${queuedBytes}`)
+  t.true(queued[0]! > 50 && queued[0]! < 200, `${queued[0]}`)
+  t.is(queued.at(-1), 1)
+  // A subscriber that takes what comes is greeted all the same.
+  const quick = await client()
+  quick.send(subscribe(1, 'many.*', { window: 2 ** 30, retained: true }))
+  const names = new Set<string>()
+  while (names.size < MANY) names.add((await quick.expect('MESSAGE')).name!)
+  await quick.expectNothing()
+})
+
 test('[RETAIN-2] a subscription that ends is greeted no further', async (t) => {
   const { client } = await startBench(t)
   const [publisher, user, gone] = [await client(), await client(), await client()]
