@@ -87,6 +87,7 @@ export class Broker {
     this.#state = 'stopping'
     clearTimeout(this.#idleTimer)
     const unlinked = this.#listener!.stop()
+    this.#hub.greetings.stop()
     await this.#drained()
     for (const session of this.#sessions) session.end()
     await this.#emptied()

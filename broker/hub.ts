@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type ErrorCode, isReserved, Kind } from '../protocol/index.js'
+import { type ErrorCode, Kind } from '../protocol/index.js'
 import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
@@ -18,6 +18,7 @@ import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
+import { SlowReports } from './system/slow-reports.js'
 import { TopicLatencies } from './system/topic-latencies.js'
 
 /** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
@@ -42,6 +43,7 @@ export class Hub implements FlushList {
   readonly greetings: Greetings
   readonly events: SystemEvents
   readonly latencies = new TopicLatencies()
+  readonly #slowReports: SlowReports
   readonly peers = new Map<number, Peer>()
   readonly startedAtMs = Date.now()
   #lastPeerId = 0
@@ -58,8 +60,8 @@ export class Hub implements FlushList {
     this.log = log
     this.rings = new RingTable(native, limits, log, () => this.flush())
     this.overflow = new Overflow(limits, NO_GATE, {
-      suffers: (subscription) => this.#suffers(subscription),
-      recovered: (subscription) => this.#recovered(subscription),
+      suffers: (subscription) => this.#slowReports.suffers(subscription),
+      recovered: (subscription) => this.#slowReports.recovered(subscription),
       flush: () => this.flush(),
     })
     this.router = new Router(this.topics, this.overflow, NO_GATE)
@@ -70,6 +72,7 @@ export class Hub implements FlushList {
     this.retained = new RetainedStore(limits, readRing, this.router)
     this.greetings = new Greetings(this.retained, this.router, this.overflow, () => this.flush())
     this.events = new SystemEvents(this.router, () => this.flush())
+    this.#slowReports = new SlowReports(this.events, this.peers, log)
   }
 
   nextPeerId(): number {
@@ -173,40 +176,6 @@ export class Hub implements FlushList {
   #dropSubscription(subscription: Subscription): void {
     this.endSubscription(subscription)
     subscription.lose()
-  }
-
-  #suffers(subscription: Subscription): void {
-    const { overflow, isSlow } = subscription
-    this.log.warn(
-      this.#describe(subscription),
-      isSlow ? 'a subscription is slow' : `a subscription loses messages: ${overflow}`,
-    )
-    // The event itself might be what is dropped next, and so on without end.
-    if (isReserved(subscription.pattern)) return
-    this.events.publish('$SYS.subscription.slow', () => this.#describe(subscription))
-  }
-
-  #recovered(subscription: Subscription): void {
-    this.log.info(this.#describe(subscription), 'a subscription that was slow keeps up again')
-    this.events.publish('$SYS.subscription.recovered', () => this.#describe(subscription))
-  }
-
-  /** A subscription in events and in the log. */
-  #describe(subscription: Subscription): Record<string, unknown> {
-    const { owner, id, pattern, overflow, counts, queuedMessages, queuedBytes, slowSinceMs } = subscription
-    const peer = this.peers.get(owner.id)
-    return {
-      client: owner.id,
-      name: peer?.name ?? '',
-      pid: peer?.pid ?? 0,
-      subscription: id,
-      pattern,
-      overflow,
-      dropped: counts.dropped,
-      queued: queuedMessages,
-      queuedBytes,
-      sinceMs: slowSinceMs ?? null,
-    }
   }
 
   #flushLater(): void {

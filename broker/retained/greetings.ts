@@ -83,6 +83,11 @@ export class Greetings {
     if (this.#underWay.size > 0) this.#underWay.delete(subscription)
   }
 
+  /** No more is sent to anybody. */
+  stop(): void {
+    for (const subscription of this.#underWay.keys()) this.end(subscription)
+  }
+
   /** A message of a topic is about to be published: the kept one goes first to whoever has yet to be sent it. */
   goAhead(route: Route): void {
     if (this.#underWay.size === 0) return

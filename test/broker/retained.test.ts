@@ -175,6 +175,34 @@ test('[RETAIN-2] what greets a subscription counts as matched, and waits whateve
   t.like(await row(), { matched: 10, handled: 10, queued: 0, inFlight: 0, dropped: 0 })
 })
 
+test('[RETAIN-2] [FLOW-1] a message that greets and waits is one like any other for the policies', async (t) => {
+  const { client } = await startBench(t, { backlogMessagesMax: 2 })
+  const [publisher, user] = [await client(), await client()]
+  publisher.send(
+    topic(0, 'a'),
+    keep(0, 'kept a'),
+    topic(1, 'b'),
+    keep(1, 'kept b'),
+    topic(2, 'c'),
+    keep(2, 'kept c'),
+  )
+  await publisher.expectNothing()
+  for (const [id, overflow] of ['latest', 'drop-oldest', 'drop-newest'].entries()) {
+    user.send(subscribe(id + 1, '*', { window: 0, retained: true, overflow }))
+  }
+  await user.expectNothing()
+  publisher.send(publish(0, 'live a'))
+  await publisher.expectNothing()
+  const { rows } = await publisher.ask<Page>('$SYS.subscriptions')
+  const none = { oldest: 0, newest: 0, replaced: 0 }
+  // The limit is exceeded by what has greeted them, which the next message brings to light.
+  t.like(rows, [
+    { matched: 4, droppedBy: { ...none, replaced: 1, oldest: 1 }, queued: 2 },
+    { matched: 4, droppedBy: { ...none, oldest: 2 }, queued: 2 },
+    { matched: 4, droppedBy: { ...none, newest: 1 }, queued: 3 },
+  ])
+})
+
 test('[RETAIN-2] the kept message outlives its publisher, and greets a client that comes again', async (t) => {
   const { client } = await startBench(t)
   const publisher = await client('publisher')
