@@ -67,6 +67,11 @@ export class Router {
     return this.#routes.values()
   }
 
+  /** Of these, the topics that clients have bound. */
+  *bound(): Iterable<Route> {
+    for (const route of this.#routes.values()) if (route.bindings > 0) yield route
+  }
+
   /** The route of a topic, if there is one. */
   find(topic: string): Route | undefined {
     return this.#routes.get(topic)
@@ -242,7 +247,7 @@ function expire({ direct, groups }: Route): void {
   }
 }
 
-/** The member with the least on its hands; among equals each has its turn. */
+/** The member with the least on its hands, of those that have room if any has; among equals each has its turn. */
 function leastOutstanding(group: QueueGroup): Subscription {
   const { members } = group
   group.turn = (group.turn + 1) % members.length
@@ -251,5 +256,11 @@ function leastOutstanding(group: QueueGroup): Subscription {
     const member = members[(group.turn + step) % members.length]!
     if (member.outstanding < least.outstanding) least = member
   }
+  return least.isFull ? (leastOf(members.filter(({ isFull }) => !isFull)) ?? least) : least
+}
+
+function leastOf(members: readonly Subscription[]): Subscription | undefined {
+  let least = members[0]
+  for (const member of members) if (member.outstanding < least!.outstanding) least = member
   return least
 }

@@ -34,7 +34,7 @@ type Row = Record<string, unknown>
 const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.ping': () => ({ pong: true }),
   '$SYS.stats': (hub) => stats(hub),
-  '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(peer)),
+  '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(hub, peer)),
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
   '$SYS.topics': (hub, page) => page.of(topics(hub), (name) => topic(hub, name)),
@@ -115,6 +115,7 @@ function stats(hub: Hub): Row {
       bytes: hub.retained.bytes,
       greetings: hub.greetings.count,
     },
+    pausedTopics: hub.pauses.topicCount,
     messagesRouted: hub.router.messagesRouted,
     messagesUnmatched: hub.router.messagesUnmatched,
     messagesDropped: hub.overflow.counts.lostToOverflow,
@@ -152,7 +153,7 @@ function memory(): Row {
   }
 }
 
-function client(peer: Peer): Row {
+function client(hub: Hub, peer: Peer): Row {
   return {
     ...describePeer(peer),
     connectedAtMs: peer.connectedAtMs,
@@ -162,6 +163,7 @@ function client(peer: Peer): Row {
     messagesReceived: peer.messagesReceived,
     messagesSent: peer.outbox.messagesSent,
     denials: peer.denials,
+    pausedTopics: hub.pauses.pausedCountOf(peer),
     unreadBytes: peer.outbox.unreadBytes,
     congested: peer.outbox.congested,
     rings: peer.hasRings ? peer.rings.describe() : null,

@@ -17,6 +17,8 @@ export function topic(hub: Hub, name: string): Row {
     topic: name,
     publishers: route?.bindings ?? 0,
     subscribers: hub.router.subscriberCount(name),
+    pausedSinceMs: route?.pause?.isPaused ? route.pause.sinceMs : null,
+    pausedPublishers: route?.pause?.publisherCount ?? 0,
     retainedBytes: route?.kept?.bytes ?? null,
     latency: hub.latencies.of(name) ?? null,
   }
