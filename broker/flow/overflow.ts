@@ -85,13 +85,13 @@ export class Overflow implements Deliveries {
       case 'block':
         if (this.#isBeyondSlack(subscription, cost)) {
           this.makeSlow(subscription)
-          return this.#dropOldest(subscription, bytes, start, length)
+          return this.#dropOldest(subscription, cost, bytes, start, length)
         }
         this.#queue(subscription, bytes, start, length)
         return this.#gate.full(subscription, route, publisher!, alias)
       case 'drop-oldest':
       case 'latest':
-        return this.#dropOldest(subscription, bytes, start, length)
+        return this.#dropOldest(subscription, cost, bytes, start, length)
       case 'drop-newest':
         return this.#dropNewest(subscription)
       case 'disconnect':
@@ -163,10 +163,10 @@ export class Overflow implements Deliveries {
     if (subscription.backlog!.earliestExpiryNs !== Number.POSITIVE_INFINITY) this.#sweeps.watch(subscription)
   }
 
-  #dropOldest(subscription: Subscription, bytes: Buffer, start: number, length: number): void {
+  #dropOldest(subscription: Subscription, cost: number, bytes: Buffer, start: number, length: number): void {
     const { limits, queuedBytes } = subscription
     // When there is no room for all subscriptions together, none may take more than it has.
-    const bytesMax = this.#exceedsTotal(0) ? Math.min(limits.bytes, queuedBytes) : limits.bytes
+    const bytesMax = this.#exceedsTotal(cost) ? Math.min(limits.bytes, queuedBytes) : limits.bytes
     this.#queue(subscription, bytes, start, length)
     this.#evict(subscription, bytesMax)
   }
