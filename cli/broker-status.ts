@@ -170,12 +170,16 @@ export async function readStatus(bus: Bus): Promise<BrokerStatus> {
   const [stats, clients, subscriptions, services, topics, rings] = await Promise.all([
     bus.request('$SYS.stats', {}),
     allRows<ClientRow>(bus, '$SYS.clients'),
-    allRows<SubscriptionRow>(bus, '$SYS.subscriptions'),
+    readSubscriptions(bus),
     allRows<ServiceRow>(bus, '$SYS.services'),
     allRows<TopicRow>(bus, '$SYS.topics'),
     allRows<RingRow>(bus, '$SYS.rings'),
   ])
   return { takenAtMs, stats: stats.data as BrokerStats, clients, subscriptions, services, topics, rings }
+}
+
+export function readSubscriptions(bus: Bus): Promise<SubscriptionRow[]> {
+  return allRows<SubscriptionRow>(bus, '$SYS.subscriptions')
 }
 
 /** One answer carries a bounded number of rows; this asks until there are no more. */

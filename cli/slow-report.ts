@@ -1,5 +1,6 @@
 import { patternMatches } from '../client/index.js'
 import type { BrokerStatus, DropCounts, SubscriptionRow, TopicRow } from './broker-status.js'
+import { escapeControls } from './escape-controls.js'
 import { counted, duration, filling } from './quantities.js'
 
 /** Subscriptions that people get told of, the worst first. `--json` has them all. */
@@ -16,7 +17,7 @@ const NEARLY_FULL_SHARE = 0.75
  * for it. Empty when none is.
  */
 export function slowReport(status: BrokerStatus): string {
-  const found = status.subscriptions.filter(isBehind).sort(worstFirst)
+  const found = subscriptionsBehind(status.subscriptions)
   if (found.length === 0) return ''
   const paused = status.topics.filter((row) => row.pausedSinceMs !== null).sort(longestFirst)
   const shown = found.slice(0, SUBSCRIPTIONS_SHOWN_MAX)
@@ -26,6 +27,11 @@ export function slowReport(status: BrokerStatus): string {
     ...shown.flatMap((row) => [`  ${whose(row)}`, ...findings(row, paused, status).map(indented)]),
     '',
   ].join('\n')
+}
+
+/** Those that are slow, or hold publishers up, or are about to; the worst first. */
+export function subscriptionsBehind(rows: readonly SubscriptionRow[]): SubscriptionRow[] {
+  return rows.filter(isBehind).sort(worstFirst)
 }
 
 /** Slow or blocking by the broker's word, or about to lose messages by its policy. */
@@ -56,10 +62,11 @@ function fillShare(row: SubscriptionRow): number {
   return Math.max(row.queuedBytes / row.backlogBytesMax, row.queued / row.backlogMessagesMax)
 }
 
-function whose(row: SubscriptionRow): string {
-  const name = row.name === '' ? 'without a name' : row.name
+/** Which process has it, and which subscription it is. */
+export function whose(row: SubscriptionRow): string {
+  const name = row.name === '' ? 'without a name' : escapeControls(row.name)
   const account = row.uid === null ? '' : `, uid ${row.uid}`
-  const group = row.group === null ? '' : ` in group ${row.group}`
+  const group = row.group === null ? '' : ` in group ${escapeControls(row.group)}`
   return `${name} (pid ${row.pid}${account}, client ${row.client}): subscription ${row.subscription} to ${row.pattern}${group}, overflow ${row.overflow}`
 }
 

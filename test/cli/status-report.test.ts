@@ -158,3 +158,12 @@ test('a client that has to wait is told of', (t) => {
   const [, first] = sectionOf(statusReport(statusOf({ clients })), 'Clients: 2')
   t.regex(first!, /^ +2 +analytics .*waits to publish on 2 topics$/)
 })
+
+test('what clients call themselves and their groups does nothing to a terminal', (t) => {
+  const names = { name: 'a\x1b[2Jb', group: 'c\nd' }
+  const subscriptions = [subscriptionRow({ ...names, blockingSinceMs: NOW_MS })]
+  const report = statusReport(statusOf({ subscriptions, clients: [clientRow(names)] }))
+  t.false(report.includes('\x1b'))
+  t.is(report.split('a\\x1b[2Jb').length - 1, 3)
+  t.is(report.split('c\\nd').length - 1, 2)
+})
