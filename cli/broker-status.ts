@@ -1,4 +1,4 @@
-import type { SubscribeOptions } from '../client/index.js'
+import type { OverflowPolicy } from '../client/index.js'
 import type { Bus } from './bus.js'
 
 /** Payloads and deliveries by ring since the broker started, and the segments that there are now. */
@@ -114,7 +114,7 @@ export interface SubscriptionRow extends OwnedRow, DeliveryCounts {
   readonly pattern: string
   readonly group: string | null
   readonly state: 'active' | 'draining' | 'ended'
-  readonly overflow: NonNullable<SubscribeOptions['overflow']>
+  readonly overflow: OverflowPolicy
   readonly backlogBytesMax: number
   readonly backlogMessagesMax: number
   readonly dropped: number

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { Message, SubscribeOptions } from '../../client/index.js'
+import type { Message, OverflowPolicy, SubscribeOptions } from '../../client/index.js'
 import { type Bus, connectionLost, openBus } from '../bus.js'
 import { Interruption } from '../interruption.js'
 import { LossNotes } from '../loss-notes.js'
@@ -14,8 +14,6 @@ import {
 import { Notes } from '../notes.js'
 import { type GlobalOptions, positive } from '../option-values.js'
 import { Output } from '../output.js'
-
-type OverflowPolicy = NonNullable<SubscribeOptions['overflow']>
 
 interface SubOptions extends GlobalOptions, FormatFlags {
   readonly count?: number
