@@ -4,6 +4,7 @@ export {
   type ErrorCode,
   type Headers,
   type OverflowPolicy,
+  patternMatches,
   RingbusError,
   type TypedArray,
 } from '../protocol/index.js'
