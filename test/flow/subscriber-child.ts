@@ -72,6 +72,9 @@ process.once('message', async (part: SubscriberPart) => {
   const { path, name, reconnect = false } = part
   const bus = await connect({ path, name, reconnect: reconnect && QUICK })
   const all = await subscribe(bus, part)
+  bus.on('slow', ({ pattern, slow }) => {
+    for (const watched of all) if (watched.pattern === pattern) watched[slow ? 'slow' : 'recovered'] += 1
+  })
   process.on('message', (published: SeriesCounts) => {
     process.send!(all.map((watched) => watched.reportOn(published)))
   })
