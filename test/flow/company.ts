@@ -3,6 +3,7 @@ import type { BrokerSettings } from '../../broker/index.js'
 import type { RingbusClient } from '../../client/index.js'
 import type { Child } from '../broker/processes.js'
 import { clientOf, socketIn } from '../client/fixtures.js'
+import type { BrokerPart } from './broker-child.js'
 import { startBrokerChild, startProgram, WATCHDOG_MS } from './programs.js'
 import type { PublisherPart } from './publisher-child.js'
 import type { SeriesCounts } from './series.js'
@@ -26,10 +27,14 @@ export class Company {
     this.observer = observer
   }
 
-  static async open(t: ExecutionContext, settings: BrokerSettings = {}): Promise<Company> {
+  static async open(
+    t: ExecutionContext,
+    settings: BrokerSettings = {},
+    timers: BrokerPart['timers'] = 'as set',
+  ): Promise<Company> {
     t.timeout(WATCHDOG_MS, 'the watchdog')
     const path = socketIn(t)
-    const broker = await startBrokerChild(t, { ...settings, path })
+    const broker = await startBrokerChild(t, { ...settings, path }, timers)
     return new Company(t, path, broker, await clientOf(t, path, { name: 'observer' }))
   }
 

@@ -1,5 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connect, type RingbusClient } from '../../client/index.js'
+import { QUICK } from '../client/fixtures.js'
+import { unlessDisconnected } from '../deaths/bystanders.js'
 import { createRandom } from '../deaths/random.js'
 import { payloadOf, type SeriesCounts, seriesName } from './series.js'
 
@@ -22,6 +24,8 @@ export interface PublisherPart {
   /** Undefined: until it is told to stop. */
   readonly count?: number
   readonly seed?: number
+  /** Default false. */
+  readonly reconnect?: boolean
 }
 
 /** Messages after which it has a look at what its parent says. */
@@ -46,14 +50,16 @@ async function publish(bus: RingbusClient, publisher: number, part: PublisherPar
     if (!isWelcome) await bus.ready(topic)
     if (message % LOOK_INTERVAL === 0) await nextTurn()
   }
+  // One flush tells of a connection that was lost.
+  await bus.flush().catch(unlessDisconnected)
   await bus.flush()
 }
 
 process.once('message', async (part: PublisherPart) => {
-  const { path, publisher, connections = 1 } = part
+  const { path, publisher, connections = 1, reconnect = false } = part
   const numbers = Array.from({ length: connections }, (_, index) => publisher + index)
   const clients = await Promise.all(
-    numbers.map((number) => connect({ path, name: `publisher ${number}`, reconnect: false })),
+    numbers.map((number) => connect({ path, name: `publisher ${number}`, reconnect: reconnect && QUICK })),
   )
   const begin = async () => {
     await Promise.all(clients.map((bus, index) => publish(bus, numbers[index]!, part)))
