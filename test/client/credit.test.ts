@@ -3,7 +3,7 @@ import test from 'ava'
 import { Deferred } from '../../client/deferred.js'
 import type { Subscription } from '../../client/index.js'
 import { controlFrame, Kind } from '../../protocol/index.js'
-import { burn, clientOf, errorsOf, until } from './fixtures.js'
+import { burn, clientOf, errorsOf, eventOf, until } from './fixtures.js'
 import { deliver, message, name, ScriptedBroker, type ScriptedPeer } from './scripted-broker.js'
 
 const FIRST_WINDOW = 256 * 1024
@@ -257,8 +257,11 @@ test('[CREDIT-3] a connection hears nothing of what came by another, nor of a su
   await until(() => isHandling)
   const drained = subscription.drain()
   await peer.expect('UNSUBSCRIBE', { id })
+  const back = eventOf(bus, 'reconnect')
   peer.hangUp()
   const next = await broker.welcome()
+  await back
+  t.deepEqual(await next.untilFlush(), [])
   handler.resolve()
   await drained
   bus.subscribe('d', () => {})
