@@ -48,10 +48,10 @@ test('[ORDER-2] the order of a publisher, topic and priority holds, whatever way
   await company.subscribe({
     copies: { subscriptions: subscriptions(0, false) },
     views: { subscriptions: subscriptions(0, true) },
-    slow: { subscriptions: subscriptions(20, true) },
+    slow: { subscriptions: subscriptions(6, true) },
     flapping: { subscriptions: subscriptions(0, false) },
     leaving: {
-      subscriptions: [{ pattern: 'data.>', options: { overflow: 'disconnect' }, workMs: 20 }],
+      subscriptions: [{ pattern: 'data.>', options: { overflow: 'disconnect' }, workMs: 10 }],
       reconnect: true,
     },
   })
@@ -61,7 +61,7 @@ test('[ORDER-2] the order of a publisher, topic and priority holds, whatever way
     topics: ['data.a', 'data.b', 'data.c'],
     priorities: PRIORITIES,
     byteLengths: [20, 100, 1000, 17 * KIB, 40 * KIB, 90 * KIB],
-    count: 2_500,
+    count: 2_000,
     seed: SEED,
   })
   let isOver = false
