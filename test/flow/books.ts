@@ -88,7 +88,8 @@ export class Audit {
   readonly faults: string[] = []
   looks = 0
   rssMax = 0
-  queuedBytesMax = 0
+  /** The most that was queued for one subscription of each policy. */
+  readonly queuedBytesMax: Record<string, number> = {}
   readonly #bus: RingbusClient
   #isOver = false
   #running: Promise<void> | undefined
@@ -120,7 +121,9 @@ export class Audit {
     const [rows, stats] = await Promise.all([subscriptionRows(this.#bus), statsOf(this.#bus)])
     this.looks += 1
     this.rssMax = Math.max(this.rssMax, stats.memory.rss)
-    this.queuedBytesMax = Math.max(this.queuedBytesMax, stats.queuedBytes)
+    for (const { overflow, queuedBytes } of rows) {
+      this.queuedBytesMax[overflow] = Math.max(this.queuedBytesMax[overflow] ?? 0, queuedBytes)
+    }
     const faults = [...rows.map(faultOf), imbalanceOf(stats.deliveries)]
     for (const fault of faults) if (fault !== undefined && this.faults.length < 10) this.faults.push(fault)
   }

@@ -72,6 +72,14 @@ test('[FLOW-2] one subscriber is stopped, one is killed, and ten publishers: oth
   t.log(`${routed} messages routed; memory grew by ${Math.round((audit.rssMax - rss) / MIB)} MiB`)
   t.true(audit.rssMax - rss <= bound, `memory grew by ${audit.rssMax - rss} bytes`)
 
+  for (const overflow of POLICIES) {
+    const bytesMax = overflow === 'block' ? BACKLOG_BYTES + SLACK_BYTES : BACKLOG_BYTES
+    t.true(
+      audit.queuedBytesMax[overflow]! <= bytesMax,
+      `${overflow}: ${audit.queuedBytesMax[overflow]} bytes queued`,
+    )
+  }
+
   const before = await statsOf(observer)
   const rowsOfKilled = await rowsOf(observer, 'killed')
   await killed.end('SIGKILL')
