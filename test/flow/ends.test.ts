@@ -92,7 +92,9 @@ test('a broker that is told to stop lets queued messages and requests end, and t
   const count = 3_000
   const company = await Company.open(t, { drainTimeoutMs: 60_000 })
   const { observer, path, broker } = company
-  await company.subscribe({ slow: { subscriptions: [{ pattern: 'data', workMs: 10 }] } })
+  await company.subscribe({ slow: { subscriptions: [{ pattern: 'data', workMs: 2 }] } })
+  // It takes nothing before the broker stops.
+  await company.subscriber('slow').stop()
   const answer = new Deferred<string>()
   const server = await clientOf(t, path, { name: 'server', reconnect: false })
   await server.serve('work', () => answer.promise).ready
@@ -101,7 +103,7 @@ test('a broker that is told to stop lets queued messages and requests end, and t
   await company.publish(1, { ...FLOOD, count })
   await company.finish()
   const [row] = await rowsOf(observer, 'slow')
-  t.true(row!.queued > 0 && row!.handled < count)
+  t.true(row!.queued > 0)
 
   broker.process.kill('SIGTERM')
   let code = ''
@@ -113,6 +115,7 @@ test('a broker that is told to stop lets queued messages and requests end, and t
     await delay(1)
   }
   await t.throwsAsync(connect({ path, reconnect: false }), { instanceOf: RingbusError, code: 'NO_BROKER' })
+  company.subscriber('slow').continue()
   answer.resolve('done')
   t.is((await request).data, 'done')
   t.is(await broker.ended(), 0)
