@@ -4,12 +4,14 @@ export {
   type DeliveryCounts,
   type Draft,
   FOREIGN_NAMES,
+  type Holding,
   OWN_NAMES,
   PAYLOADS_IN_TURN,
   type Peer,
   type PeerName,
   type Requests,
   type Server,
+  type ServerOptions,
   type Tuning,
 } from './peer.js'
 

@@ -22,9 +22,11 @@ export interface Connection {
    * subscriber has reported it as handled. False when the next publish should wait for `ready`.
    */
   publish(topic: string, payload: Buffer): boolean
+  /** The same, ahead of everything else, where a system has priorities. */
+  publishUrgent?(topic: string, payload: Buffer): boolean
   /** Resolves when publishing is welcome, and at once where a system never says that it is not. */
   ready(topic: string): Promise<void>
-  /** In force after the next flush. */
+  /** In force after the next flush. Some systems take a pattern as well, with `*` for a token. */
   subscribe(topic: string, handler: PayloadHandler): void
   /** Resolves once the server has taken everything before. */
   flush(): Promise<void>
@@ -58,9 +60,22 @@ export interface DeliveryCounts {
   readonly inlined: number
 }
 
+/**
+ * How much a server holds for a subscriber that does not read: as it is shipped, or so much that it keeps whatever a
+ * scenario publishes.
+ */
+export type Holding = 'shipped' | 'everything'
+
+export interface ServerOptions {
+  readonly profileFolder: string | undefined
+  /** Default: 'shipped' for ringbus, 'everything' for the others, to which flow control of the harness is foreign. */
+  readonly holding?: Holding
+}
+
 export interface Server {
   /** What workers connect to. */
   readonly address: string
+  readonly pid: number
   stop(): Promise<void>
   /** Where a system has several ways for a payload, which of them payloads went. */
   deliveryCounts?(): Promise<DeliveryCounts>
@@ -69,6 +84,8 @@ export interface Server {
 export interface ConnectSettings {
   /** The smallest payload of a measurement, which a system with a ring sends by it. */
   readonly payloadBytesMin: number
+  /** The connection comes back when the server has closed it; otherwise that ends the worker. Default false. */
+  readonly reconnects?: true
 }
 
 /** Whether a system can be measured here: its version, or why it cannot. */
@@ -81,7 +98,7 @@ export interface Peer {
   /** The way that payloads must go for a figure to count, where a system has several. */
   readonly way?: 'ring' | 'inline'
   presence(): Promise<Presence> | Presence
-  startServer(options: { readonly profileFolder: string | undefined }): Promise<Server>
+  startServer(options: ServerOptions): Promise<Server>
   connect(address: string, settings: ConnectSettings): Promise<Connection>
 }
 

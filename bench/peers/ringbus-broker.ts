@@ -42,6 +42,7 @@ export async function startRingbusBroker(
   }
   return {
     address,
+    pid: broker.pid,
     broker,
     ringStats,
     async deliveryCounts() {

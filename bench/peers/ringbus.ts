@@ -43,6 +43,11 @@ const USAGES: Record<OwnName, Usage> = {
  */
 const SETTINGS = { ringIdleMs: 3_600_000 }
 
+/** More than any scenario publishes to a subscriber that does not take it. */
+const HELD_BYTES = 256 * MIB
+
+const URGENT = { priority: 31 }
+
 class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
   readonly #usage: Usage
@@ -66,6 +71,10 @@ class RingbusConnection implements Connection {
 
   publish(topic: string, payload: Buffer): boolean {
     return this.#bus.publish(topic, payload)
+  }
+
+  publishUrgent(topic: string, payload: Buffer): boolean {
+    return this.#bus.publish(topic, payload, URGENT)
   }
 
   ready(topic: string): Promise<void> {
@@ -109,8 +118,9 @@ export function ringbusVariant(name: OwnName): Peer {
       return { version: (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version }
     },
 
-    startServer({ profileFolder }) {
-      return startRingbusBroker(profileFolder, SETTINGS)
+    startServer({ profileFolder, holding = 'shipped' }) {
+      const held = holding === 'everything' ? { backlogBytesMax: HELD_BYTES } : {}
+      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held })
     },
 
     async connect(path, { payloadBytesMin }) {

@@ -1,5 +1,6 @@
 import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
+import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
 import { ringMemoryScenario } from './ring-memory.js'
@@ -18,6 +19,7 @@ export type {
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
+  ...overtakingScenarios,
   ...payloadLatencyScenarios,
   ...payloadStreamScenarios,
   ringMemoryScenario,
