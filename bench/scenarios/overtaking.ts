@@ -2,8 +2,8 @@ import { Child } from '../child.js'
 import { nowNs } from '../clock.js'
 import type { Peer, PeerName, Server } from '../peers/index.js'
 import { percentile } from '../statistics.js'
-import type { OvertakingPublisherCommands } from '../workers/overtaking-publisher.js'
-import type { Overtaking, OvertakingSubscriberCommands } from '../workers/overtaking-subscriber.js'
+import type { OvertakingPublisherCommands, Pace } from '../workers/overtaking-publisher.js'
+import type { Handling, Overtaking, OvertakingSubscriberCommands } from '../workers/overtaking-subscriber.js'
 import { type MeasureOptions, type Metric, type Sample, type Scenario, withServer } from './scenario.js'
 
 const PUBLISHER = new URL('../workers/overtaking-publisher.js', import.meta.url)
@@ -11,11 +11,11 @@ const SUBSCRIBER = new URL('../workers/overtaking-subscriber.js', import.meta.ur
 
 const PAYLOAD_BYTES = 128
 
-const BULK_TOPIC = 'bench.overtaking.bulk'
 const URGENT_TOPIC = 'bench.overtaking.urgent'
 
 /** Enough for every process to compile what it runs often, and for windows to grow. */
 const WARMUP_COUNT = 20_000
+const WARMUP_HANDLING: Handling = { busyUs: 1 }
 
 /** Urgent messages while a backlog lasts: their p99 is then one of several. */
 const URGENT_COUNT = 400
@@ -23,53 +23,73 @@ const URGENT_COUNT = 400
 /** They end before the backlog does, since handlers take at least as long as they are busy. */
 const BACKLOG_SHARE = 0.8
 
+/** Of a small backlog: more than a socket holds, and less than the windows of so many subscriptions together. */
+const ROUND_COUNT = 20_000
+const ROUND_TOPICS = 16
+
+/** Longer than it takes to publish all of that. */
+const ROUND_STALL_MS = 50
+
+/** After it there is one urgent message, soon. */
+const ROUND_INTERVAL_MS = 1
+
+/** Of the messages of a large backlog, what one small one stands for. */
+const MESSAGES_PER_ROUND = 2000
+
 /** What else handlers take, and a machine that is busy with something else. */
 const TIMEOUT_FACTOR = 4
 const TIMEOUT_BESIDE_MS = 60_000
 
 interface Shape {
-  /** How long a handler is busy, and which of them: every so many. */
-  readonly busyUs: number
-  readonly busyEvery: number
+  readonly handling: Handling
+  /** Topics of the backlog, each with a subscription of its own. Default 1. */
+  readonly bulkTopicCount?: number
+  /** What is urgent has a topic, and a subscription, of its own. Default: it goes to the topic of the backlog. */
+  readonly ownTopic?: true
   /** A client of its own publishes what is urgent. */
   readonly otherPublisher?: true
-  /** What is urgent has a topic, and a subscription, of its own. */
-  readonly ownTopic?: true
+  /** Small backlogs one after another, each with one urgent message. Default: a large one, with many. */
+  readonly inRounds?: true
 }
 
 /** The processes of one measurement. */
 class Parties {
-  readonly #shape: Shape
+  readonly #bulkTopics: readonly string[]
+  readonly #urgentTopic: string
   readonly #subscriber: Child<OvertakingSubscriberCommands>
   readonly #publisher: Child<OvertakingPublisherCommands>
   readonly #urgentPublisher: Child<OvertakingPublisherCommands>
 
-  constructor(shape: Shape, options: MeasureOptions) {
-    this.#shape = shape
+  constructor({ bulkTopicCount = 1, ownTopic, otherPublisher }: Shape, options: MeasureOptions) {
+    this.#bulkTopics = Array.from({ length: bulkTopicCount }, (_, index) => `bench.overtaking.${index}`)
+    this.#urgentTopic = ownTopic ? URGENT_TOPIC : this.#bulkTopics[0]!
     this.#subscriber = new Child(SUBSCRIBER, options)
     this.#publisher = new Child(PUBLISHER, options)
-    this.#urgentPublisher = shape.otherPublisher ? new Child(PUBLISHER, options) : this.#publisher
+    this.#urgentPublisher = otherPublisher ? new Child(PUBLISHER, options) : this.#publisher
   }
 
   async connect(peer: Peer, server: Server): Promise<void> {
     const order = { peer: peer.name, address: server.address, payloadBytesMin: PAYLOAD_BYTES }
-    const topics = this.#shape.ownTopic ? [BULK_TOPIC, URGENT_TOPIC] : [BULK_TOPIC]
-    await this.#subscriber.call('connect', { ...order, topics })
+    const topics = new Set([...this.#bulkTopics, this.#urgentTopic])
+    await this.#subscriber.call('connect', { ...order, topics: [...topics] })
     for (const child of this.#publishers) await child.call('connect', order)
   }
 
-  /** Builds a backlog, has it overtaken, and waits until all of it is handled. */
-  async overtake(backlogCount: number, shape: Pick<Shape, 'busyUs' | 'busyEvery'>): Promise<Overtaking[]> {
-    const busyMs = (backlogCount * shape.busyUs) / shape.busyEvery / 1000
-    const timeoutMs = busyMs * TIMEOUT_FACTOR + TIMEOUT_BESIDE_MS
-    const busy = { busyNs: shape.busyUs * 1000, busyEvery: shape.busyEvery }
-    await this.#subscriber.call('expect', { payloadBytes: PAYLOAD_BYTES, backlogCount, ...busy })
-    const receiving = this.#subscriber.call('receive', null, timeoutMs)
-    const [received] = await Promise.all([receiving, this.#publish(backlogCount, busyMs, timeoutMs)]).catch(
-      (error) => this.#lost(error),
-    )
-    const { faults, overtakings } = received
-    if (faults > 0) throw new Error(`${faults} messages were out of order or damaged`)
+  /** Builds a backlog, has it overtaken by many messages while it lasts, and waits until all are handled. */
+  overtake(backlogCount: number, handling: Handling): Promise<Overtaking[]> {
+    const busyMs = (backlogCount * handling.busyUs) / 1000
+    const untilNs = nowNs() + busyMs * BACKLOG_SHARE * 1e6
+    const pace = { untilNs, intervalMs: busyMs / URGENT_COUNT }
+    return this.#overtake(backlogCount, handling, pace, busyMs * TIMEOUT_FACTOR + TIMEOUT_BESIDE_MS)
+  }
+
+  /** The same with small backlogs, one after another, and one message each. */
+  async overtakeInRounds(rounds: number, handling: Handling): Promise<Overtaking[]> {
+    const pace = { untilNs: 0, intervalMs: ROUND_INTERVAL_MS }
+    const overtakings: Overtaking[] = []
+    for (let round = 0; round < rounds; round++) {
+      overtakings.push(...(await this.#overtake(ROUND_COUNT, handling, pace, TIMEOUT_BESIDE_MS)))
+    }
     return overtakings
   }
 
@@ -81,13 +101,26 @@ class Parties {
     return new Set([this.#publisher, this.#urgentPublisher])
   }
 
-  async #publish(backlogCount: number, busyMs: number, timeoutMs: number): Promise<void> {
-    const untilNs = nowNs() + busyMs * BACKLOG_SHARE * 1e6
-    const order = { payloadBytes: PAYLOAD_BYTES, backlogCount }
-    await this.#publisher.call('backlog', { ...order, topic: BULK_TOPIC, count: backlogCount }, timeoutMs)
-    const topic = this.#shape.ownTopic ? URGENT_TOPIC : BULK_TOPIC
-    const intervalMs = busyMs / URGENT_COUNT
-    await this.#urgentPublisher.call('urgent', { ...order, topic, untilNs, intervalMs }, timeoutMs)
+  async #overtake(backlogCount: number, handling: Handling, pace: Pace, timeoutMs: number) {
+    const bulkTopicCount = this.#bulkTopics.length
+    const expectation = { payloadBytes: PAYLOAD_BYTES, backlogCount, bulkTopicCount, handling }
+    await this.#subscriber.call('expect', expectation)
+    const [received] = await Promise.all([
+      this.#subscriber.call('receive', null, timeoutMs),
+      this.#publish(backlogCount, pace, timeoutMs),
+    ]).catch((error) => this.#lost(error))
+    const { faults, overtakings } = received
+    if (faults > 0) throw new Error(`${faults} messages were out of order or damaged`)
+    return overtakings
+  }
+
+  async #publish(backlogCount: number, pace: Pace, timeoutMs: number): Promise<void> {
+    const payloadBytes = PAYLOAD_BYTES
+    const backlog = { topics: this.#bulkTopics, payloadBytes, count: backlogCount }
+    await this.#publisher.call('backlog', backlog, timeoutMs)
+    const topicIndex = this.#bulkTopics.length
+    const urgent = { topic: this.#urgentTopic, topicIndex, payloadBytes, backlogCount, pace }
+    await this.#urgentPublisher.call('urgent', urgent, timeoutMs)
   }
 
   async #lost(error: unknown): Promise<never> {
@@ -106,8 +139,10 @@ async function measure(peer: Peer, shape: Shape, options: MeasureOptions): Promi
     const parties = new Parties(shape, options)
     try {
       await parties.connect(peer, server)
-      await parties.overtake(WARMUP_COUNT, { busyUs: 1, busyEvery: 1 })
-      const overtakings = await parties.overtake(options.backlogCount, shape)
+      await parties.overtake(WARMUP_COUNT, WARMUP_HANDLING)
+      const overtakings = await (shape.inRounds
+        ? parties.overtakeInRounds(options.backlogCount / MESSAGES_PER_ROUND, shape.handling)
+        : parties.overtake(options.backlogCount, shape.handling))
       return [
         ...summary(overtakings.map(({ handledBefore }) => handledBefore)),
         ...summary(overtakings.map(({ waitedNs }) => waitedNs / 1e6)),
@@ -119,31 +154,28 @@ async function measure(peer: Peer, shape: Shape, options: MeasureOptions): Promi
   })
 }
 
+const lower = (name: string, unit: Metric['unit']): Metric => ({ name, unit, better: 'lower' })
+
 const METRICS: readonly Metric[] = [
-  ...['p50', 'p99', 'max'].map((name) => ({
-    name: `handled before, ${name}`,
-    unit: 'messages' as const,
-    better: 'lower' as const,
-  })),
-  ...['p50', 'p99', 'max'].map((name) => ({
-    name: `to its handler, ${name}`,
-    unit: 'ms' as const,
-    better: 'lower' as const,
-  })),
+  ...['p50', 'p99', 'max'].map((name) => lower(`handled before, ${name}`, 'messages')),
+  ...['p50', 'p99', 'max'].map((name) => lower(`to its handler, ${name}`, 'ms')),
   { name: 'backlog at the first', unit: 'messages', better: 'higher' },
 ]
 
-const ALL_PEERS: readonly PeerName[] = ['ringbus', 'nats', 'redis', 'mosquitto', 'zeromq']
+const PEERS: readonly PeerName[] = ['ringbus', 'nats', 'redis', 'mosquitto', 'zeromq']
+
+/** Of the variants. */
+const FEWER_PEERS: readonly PeerName[] = ['ringbus', 'nats', 'redis']
 
 function overtaking(
   name: string,
   title: string,
   shape: Shape,
-  { isLong, peers = ALL_PEERS }: { isLong?: true; peers?: readonly PeerName[] } = {},
+  { isLong, peers = FEWER_PEERS }: Partial<Pick<Scenario, 'isLong' | 'peers'>> = {},
 ): Scenario {
   return {
     name: `overtaking-${name}`,
-    title: `128 B, urgent messages into a backlog; ${title}`,
+    title: `128 B, urgent messages into a backlog: ${title}`,
     metrics: METRICS,
     peers,
     references: ['nats', 'best'],
@@ -153,21 +185,23 @@ function overtaking(
   }
 }
 
+const HANDLING: Handling = { busyUs: 20 }
+
 export const overtakingScenarios: readonly Scenario[] = [
-  overtaking('20us', 'handlers of 20 µs', { busyUs: 20, busyEvery: 1 }),
-  overtaking('200us', 'handlers of 200 µs', { busyUs: 200, busyEvery: 1 }, { isLong: true }),
-  overtaking('own-topic', 'handlers of 20 µs, a subscription of its own for them', {
-    busyUs: 20,
-    busyEvery: 1,
+  overtaking('20us', 'handlers of 20 µs', { handling: HANDLING }, { peers: PEERS }),
+  overtaking('200us', 'handlers of 200 µs', { handling: { busyUs: 200 } }, { isLong: true }),
+  overtaking('own-topic', 'handlers of 20 µs, and a subscription of their own', {
+    handling: HANDLING,
     ownTopic: true,
   }),
-  overtaking('other-publisher', 'handlers of 20 µs, another client publishes them', {
-    busyUs: 20,
-    busyEvery: 1,
+  overtaking('other-publisher', 'handlers of 20 µs, and another client that publishes them', {
+    handling: HANDLING,
     otherPublisher: true,
   }),
-  overtaking('busy-50ms', 'a subscriber that reads nothing for 50 ms at a time', {
-    busyUs: 50_000,
-    busyEvery: 1000,
+  overtaking('full-socket', 'handlers of 20 µs, after a subscriber that has read nothing for 50 ms', {
+    handling: { ...HANDLING, stallMs: ROUND_STALL_MS },
+    bulkTopicCount: ROUND_TOPICS,
+    ownTopic: true,
+    inRounds: true,
   }),
 ]

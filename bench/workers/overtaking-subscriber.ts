@@ -10,12 +10,20 @@ export interface OvertakingSubscribeOrder {
   readonly payloadBytesMin: number
 }
 
-export interface BusyOrder {
+/** What handlers of a backlog do. */
+export interface Handling {
+  /** How long each is busy. */
+  readonly busyUs: number
+  /** The first one is busy for so long instead, in which the process reads nothing. */
+  readonly stallMs?: number
+}
+
+export interface BacklogExpectation {
   readonly payloadBytes: number
   readonly backlogCount: number
-  /** How long a handler is busy, and which of them: every so many. */
-  readonly busyNs: number
-  readonly busyEvery: number
+  /** What is urgent has the next place in the numbering. */
+  readonly bulkTopicCount: number
+  readonly handling: Handling
 }
 
 /** One urgent message. */
@@ -31,19 +39,15 @@ export interface Overtaking {
 export interface OvertakingSubscriberCommands {
   connect(order: OvertakingSubscribeOrder): Promise<void>
   /** Gets ready for one backlog and what is to overtake it. */
-  expect(order: BusyOrder): void
+  expect(order: BacklogExpectation): void
   /** Resolves once everything was handled. */
   receive(nothing: null): Promise<{ faults: number; overtakings: Overtaking[] }>
   /** How far it has come. */
   state(nothing: null): { received: number; faults: number }
 }
 
-/** Of both kinds of messages: see the publisher. */
-const TOPIC_COUNT = 2
-const BULK_INDEX = 0
-
 let connection: Connection
-let order: BusyOrder
+let order: BacklogExpectation
 let check = new StreamCheck(0, 0)
 let bulkStartsNs = new Float64Array(0)
 let bulkCount = 0
@@ -54,14 +58,16 @@ let completed: Promise<void>
 function handle(payload: Uint8Array): void {
   const startNs = nowNs()
   check.accept(payload)
-  if (topicIndexOf(payload) === BULK_INDEX) {
-    bulkStartsNs[bulkCount] = startNs
-    bulkCount += 1
-    if (bulkCount % order.busyEvery === 0) busyUntil(startNs + order.busyNs)
-  } else {
-    urgents.push({ sentNs: readSentNs(payload), startNs })
-  }
+  if (topicIndexOf(payload) === order.bulkTopicCount) urgents.push({ sentNs: readSentNs(payload), startNs })
+  else handleBulk(startNs)
   if (check.isComplete) complete()
+}
+
+function handleBulk(startNs: number): void {
+  const { busyUs, stallMs = 0 } = order.handling
+  bulkStartsNs[bulkCount] = startNs
+  bulkCount += 1
+  busyUntil(startNs + (bulkCount === 1 ? stallMs * 1e6 : busyUs * 1e3))
 }
 
 /** How many handlers of bulk messages had begun by then. */
@@ -94,7 +100,7 @@ const commands: OvertakingSubscriberCommands = {
 
   expect(nextOrder) {
     order = nextOrder
-    check = new StreamCheck(TOPIC_COUNT, order.payloadBytes)
+    check = new StreamCheck(order.bulkTopicCount + 1, order.payloadBytes)
     bulkStartsNs = new Float64Array(order.backlogCount)
     bulkCount = 0
     urgents = []
