@@ -12,6 +12,7 @@ export {
   type Requests,
   type Server,
   type ServerOptions,
+  type StreamedMessage,
   type Tuning,
 } from './peer.js'
 

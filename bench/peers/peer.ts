@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream'
+
 /** Memory for one payload: fill it, then publish it. */
 export interface Draft {
   readonly bytes: Uint8Array
@@ -10,6 +12,18 @@ export interface Requests {
   /** Answers each request with its own payload. In force after the next flush. */
   echo(topic: string): void
   request(topic: string, payload: Buffer): Promise<Uint8Array>
+}
+
+export interface StreamedMessage {
+  readonly bytes: Uint8Array
+}
+
+/** Streams of Node's, of a system that has them: by a pipeline, a slow reader holds a fast writer up. */
+export interface Streams {
+  /** Takes payloads. */
+  writable(topic: string): Writable
+  /** Gives messages. In force after the next flush. */
+  readable(topic: string): Readable
 }
 
 /** The handler's payload is valid until the handler has returned, or until the promise that it returned settles. */
@@ -34,6 +48,7 @@ export interface Connection {
   /** The system's own memory to fill, where it has some; otherwise payloads are buffers of the publisher. */
   loan?(topic: string, byteLength: number): Promise<Draft>
   readonly requests?: Requests
+  readonly streams?: Streams
 }
 
 /**

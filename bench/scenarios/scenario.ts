@@ -20,6 +20,8 @@ export interface MeasureOptions {
   readonly seriesMs: number
   /** Messages of a backlog. */
   readonly backlogCount: number
+  /** Messages of a pipeline. */
+  readonly pipelineCount: number
   /** Where processes leave their profiles. */
   readonly profileFolder: string | undefined
 }
