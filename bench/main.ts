@@ -28,6 +28,7 @@ const FULL = {
   seriesCount: 50_000,
   seriesMs: 1000,
   backlogCount: 100_000,
+  pipelineCount: 1_000_000,
 }
 
 /** Ends within three minutes, the warm-up longer than it takes a broker to look after its rings: to see whether something broke, not to quote. */
@@ -38,6 +39,7 @@ const QUICK = {
   seriesCount: 5000,
   seriesMs: 200,
   backlogCount: 10_000,
+  pipelineCount: 100_000,
 }
 
 function positiveInteger(text: string): number {

@@ -3,6 +3,7 @@ import { latencyScenarios } from './latency.js'
 import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
+import { pipelineMemoryScenario } from './pipeline-memory.js'
 import { ringMemoryScenario } from './ring-memory.js'
 import type { Scenario } from './scenario.js'
 import { subscriptionsScenario } from './subscriptions.js'
@@ -23,6 +24,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...payloadLatencyScenarios,
   ...payloadStreamScenarios,
   ringMemoryScenario,
+  pipelineMemoryScenario,
   idleClientsScenario,
   subscriptionsScenario,
 ]

@@ -34,7 +34,7 @@ function* payloads({ payloadBytes, count }: PipelineOrder): Generator<Buffer> {
 async function publishInLoop(order: PipelineOrder): Promise<void> {
   let sent = 0
   for (const payload of payloads(order)) {
-    connection.publish(order.topic, payload)
+    if (!connection.publish(order.topic, payload)) await connection.ready(order.topic)
     sent += 1
     if (sent % MESSAGES_PER_FLUSH === 0) await connection.flush()
   }
