@@ -29,6 +29,7 @@ const FULL = {
   seriesMs: 1000,
   backlogCount: 100_000,
   pipelineCount: 1_000_000,
+  stopMs: 5000,
 }
 
 /** Ends within three minutes, the warm-up longer than it takes a broker to look after its rings: to see whether something broke, not to quote. */
@@ -40,6 +41,7 @@ const QUICK = {
   seriesMs: 200,
   backlogCount: 10_000,
   pipelineCount: 100_000,
+  stopMs: 2000,
 }
 
 function positiveInteger(text: string): number {

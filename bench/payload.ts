@@ -123,16 +123,22 @@ export function makePayloads(count: number, payloadBytes: number): Buffer[] {
 export class StreamCheck {
   readonly #nextNumbers: Uint32Array
   readonly #payloadBytes: number
+  readonly #gapsAllowed: boolean
   /** What a payload that is checked wholly must be. */
   readonly #expected: Buffer
   #count = 0
   received = 0
-  /** Payloads that were not the next of their topic, or not whole. */
+  /** Payloads that were not the next of their topic (or, where gaps are allowed, a later one), or not whole. */
   faults = 0
 
-  constructor(topicCount: number, payloadBytes: number) {
+  constructor(
+    topicCount: number,
+    payloadBytes: number,
+    gaps: 'gaps are faults' | 'gaps are allowed' = 'gaps are faults',
+  ) {
     this.#nextNumbers = new Uint32Array(topicCount)
     this.#payloadBytes = payloadBytes
+    this.#gapsAllowed = gaps === 'gaps are allowed'
     this.#expected = makePattern(payloadBytes)
   }
 
@@ -151,7 +157,8 @@ export class StreamCheck {
       payload.length === this.#payloadBytes &&
       stampsFit(payload, number) &&
       (!isCheckedWholly(payload.length, number) || this.#equals(payload, number, topicIndex, count))
-    if (!whole || number !== this.#nextNumbers[topicIndex]) this.faults += 1
+    const next = this.#nextNumbers[topicIndex]!
+    if (!whole || (number !== next && !(this.#gapsAllowed && number > next))) this.faults += 1
     this.#nextNumbers[topicIndex] = number + 1
   }
 

@@ -6,6 +6,7 @@ import { payloadStreamScenarios } from './payload-streams.js'
 import { pipelineMemoryScenario } from './pipeline-memory.js'
 import { ringMemoryScenario } from './ring-memory.js'
 import type { Scenario } from './scenario.js'
+import { stoppedSubscriberScenario } from './stopped-subscriber.js'
 import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
@@ -25,6 +26,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...payloadStreamScenarios,
   ringMemoryScenario,
   pipelineMemoryScenario,
+  stoppedSubscriberScenario,
   idleClientsScenario,
   subscriptionsScenario,
 ]

@@ -22,6 +22,8 @@ export interface MeasureOptions {
   readonly backlogCount: number
   /** Messages of a pipeline. */
   readonly pipelineCount: number
+  /** How long a process is stopped. */
+  readonly stopMs: number
   /** Where processes leave their profiles. */
   readonly profileFolder: string | undefined
 }
