@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { Child } from '../child.js'
 import { nowNs } from '../clock.js'
-import type { Peer, PeerName, Server } from '../peers/index.js'
+import type { Holding, Peer, PeerName, Server } from '../peers/index.js'
 import { percentile } from '../statistics.js'
 import type { OvertakingPublisherCommands, Pace } from '../workers/overtaking-publisher.js'
 import type { Handling, Overtaking, OvertakingSubscriberCommands } from '../workers/overtaking-subscriber.js'
@@ -36,6 +37,9 @@ const ROUND_INTERVAL_MS = 1
 /** Of the messages of a large backlog, what one small one stands for. */
 const MESSAGES_PER_ROUND = 2000
 
+/** By then a publisher has published more than a server holds as it is shipped. */
+const FILLED_AFTER_MS = 300
+
 /** What else handlers take, and a machine that is busy with something else. */
 const TIMEOUT_FACTOR = 4
 const TIMEOUT_BESIDE_MS = 60_000
@@ -50,17 +54,25 @@ interface Shape {
   readonly otherPublisher?: true
   /** Small backlogs one after another, each with one urgent message. Default: a large one, with many. */
   readonly inRounds?: true
+  /**
+   * Default: the server holds all of the backlog, and what is urgent is published once it does. As it is shipped, it
+   * may hold up the publisher, which then has part of the backlog.
+   */
+  readonly holding?: Holding
 }
 
 /** The processes of one measurement. */
 class Parties {
   readonly #bulkTopics: readonly string[]
   readonly #urgentTopic: string
+  readonly #holding: Holding
   readonly #subscriber: Child<OvertakingSubscriberCommands>
   readonly #publisher: Child<OvertakingPublisherCommands>
   readonly #urgentPublisher: Child<OvertakingPublisherCommands>
 
-  constructor({ bulkTopicCount = 1, ownTopic, otherPublisher }: Shape, options: MeasureOptions) {
+  constructor(shape: Shape, options: MeasureOptions) {
+    const { bulkTopicCount = 1, ownTopic, otherPublisher, holding = 'everything' } = shape
+    this.#holding = holding
     this.#bulkTopics = Array.from({ length: bulkTopicCount }, (_, index) => `bench.overtaking.${index}`)
     this.#urgentTopic = ownTopic ? URGENT_TOPIC : this.#bulkTopics[0]!
     this.#subscriber = new Child(SUBSCRIBER, options)
@@ -117,10 +129,11 @@ class Parties {
   async #publish(backlogCount: number, pace: Pace, timeoutMs: number): Promise<void> {
     const payloadBytes = PAYLOAD_BYTES
     const backlog = { topics: this.#bulkTopics, payloadBytes, count: backlogCount }
-    await this.#publisher.call('backlog', backlog, timeoutMs)
+    const publishing = this.#publisher.call('backlog', backlog, timeoutMs)
+    await (this.#holding === 'everything' ? publishing : pause(FILLED_AFTER_MS))
     const topicIndex = this.#bulkTopics.length
     const urgent = { topic: this.#urgentTopic, topicIndex, payloadBytes, backlogCount, pace }
-    await this.#urgentPublisher.call('urgent', urgent, timeoutMs)
+    await Promise.all([publishing, this.#urgentPublisher.call('urgent', urgent, timeoutMs)])
   }
 
   async #lost(error: unknown): Promise<never> {
@@ -135,7 +148,7 @@ function summary(values: readonly number[]): number[] {
 }
 
 async function measure(peer: Peer, shape: Shape, options: MeasureOptions): Promise<Sample> {
-  return await withServer(peer, { ...options, holding: 'everything' }, async (server) => {
+  return await withServer(peer, { ...options, holding: shape.holding ?? 'everything' }, async (server) => {
     const parties = new Parties(shape, options)
     try {
       await parties.connect(peer, server)
@@ -198,6 +211,12 @@ export const overtakingScenarios: readonly Scenario[] = [
     handling: HANDLING,
     otherPublisher: true,
   }),
+  overtaking(
+    'paused',
+    'handlers of 20 µs, and servers as they are shipped',
+    { handling: HANDLING, holding: 'shipped' },
+    { isLong: true },
+  ),
   overtaking('full-socket', 'handlers of 20 µs, after a subscriber that has read nothing for 50 ms', {
     handling: { ...HANDLING, stallMs: ROUND_STALL_MS },
     bulkTopicCount: ROUND_TOPICS,

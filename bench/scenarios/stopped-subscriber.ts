@@ -27,7 +27,8 @@ const INTERVAL_MS = 100
 const HEAD_START_MS = 100
 
 /** What comes before is warm-up. */
-const SETTLED_MS = 500
+const SETTLED_MS = 1000
+const BEFORE_MS_MIN = 2 * SETTLED_MS
 
 /** When nothing has come for so long, nothing will. */
 const QUIET_MS = 1000
@@ -149,8 +150,8 @@ interface Phases {
 }
 
 function phasesOf({ stopMs }: MeasureOptions): Phases {
-  const besideMs = Math.round((stopMs * 0.6) / INTERVAL_MS) * INTERVAL_MS
-  return { beforeMs: besideMs, stopMs, afterMs: besideMs }
+  const beforeMs = Math.max(BEFORE_MS_MIN, stopMs / 2)
+  return { beforeMs, stopMs, afterMs: stopMs / 2 }
 }
 
 const percent = `${DIP_SHARE * 100} %`
