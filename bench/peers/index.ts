@@ -1,6 +1,7 @@
 export {
   type Connection,
   type ConnectSettings,
+  type DeliveryAccount,
   type DeliveryCounts,
   type Draft,
   FOREIGN_NAMES,

@@ -75,6 +75,15 @@ export interface DeliveryCounts {
   readonly inlined: number
 }
 
+/** What a server says has become of the messages that were published to one subscriber. */
+export interface DeliveryAccount {
+  readonly matched: number
+  readonly handled: number
+  readonly dropped: number
+  readonly queued: number
+  readonly inFlight: number
+}
+
 /**
  * How much a server holds for a subscriber that does not read: as it is shipped, or so much that it keeps whatever a
  * scenario publishes.
@@ -94,6 +103,8 @@ export interface Server {
   stop(): Promise<void>
   /** Where a system has several ways for a payload, which of them payloads went. */
   deliveryCounts?(): Promise<DeliveryCounts>
+  /** Of the one subscription of a process, where a system keeps account. */
+  accountOf?(pid: number): Promise<DeliveryAccount>
 }
 
 export interface ConnectSettings {

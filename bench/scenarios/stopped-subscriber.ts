@@ -59,12 +59,24 @@ class Parties {
     ])
   }
 
-  async run({ stopMs, beforeMs, afterMs }: Phases): Promise<Sample> {
+  async run(phases: Phases): Promise<Sample> {
+    const watch = new ResidenceWatch([this.#server.pid])
+    try {
+      return await this.#run(phases, watch)
+    } finally {
+      watch.end()
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#publishers, ...this.#subscribers].map((child) => child.kill()))
+  }
+
+  async #run({ stopMs, beforeMs, afterMs }: Phases, watch: ResidenceWatch): Promise<Sample> {
     const startNs = nowNs() + HEAD_START_MS * 1e6
     const totalMs = beforeMs + stopMs + afterMs
     const atMs = (ms: number) => pause(ms - (nowNs() - startNs) / 1e6)
     for (const child of this.#subscribers) await child.call('count', { startNs, intervalMs: INTERVAL_MS })
-    const watch = new ResidenceWatch([this.#server.pid])
     const publishing = this.#publish(startNs, totalMs)
     await atMs(beforeMs)
     process.kill(this.#subscribers[0]!.pid, 'SIGSTOP')
@@ -72,7 +84,7 @@ class Parties {
     process.kill(this.#subscribers[0]!.pid, 'SIGCONT')
     const sent = await publishing
     const counted = await this.#settle()
-    watch.end()
+    await this.#checkAccounts(sent, counted)
     const faults = counted.reduce((sum, each) => sum + each.faults, 0)
     if (faults > 0) throw new Error(`${faults} messages were out of order, twice there or damaged`)
     const others = this.#ratesOfOthers(counted, totalMs)
@@ -92,10 +104,6 @@ class Parties {
       lostByStopped!,
       lostByOthers.reduce((sum, lost) => sum + lost),
     ]
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#publishers, ...this.#subscribers].map((child) => child.kill()))
   }
 
   async #publish(startNs: number, totalMs: number): Promise<number> {
@@ -132,6 +140,21 @@ class Parties {
       counted = later
     }
     throw new Error(`Messages still come ${QUIET_TIMEOUT_MS} ms after the last was published`)
+  }
+
+  /** Where a server keeps account of every subscriber, it must agree with what the subscriber itself has counted. */
+  async #checkAccounts(sent: number, counted: readonly Counted[]): Promise<void> {
+    for (const [index, { received }] of counted.entries()) {
+      const account = await this.#server.accountOf?.(this.#subscribers[index]!.pid)
+      if (account === undefined) return
+      const { matched, handled, dropped, queued, inFlight } = account
+      if (matched === sent && handled === received && dropped === sent - received && queued + inFlight === 0)
+        continue
+      const said = JSON.stringify({ matched, handled, dropped, queued, inFlight })
+      throw new Error(
+        `Of ${sent} messages subscriber ${index} has handled ${received}, but the server says ${said}`,
+      )
+    }
   }
 
   /** Messages in each interval that the subscribers which were not stopped have had together. */
