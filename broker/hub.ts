@@ -4,6 +4,7 @@ import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
+import { Overflow } from './flow/overflow.js'
 import type { Logger } from './logger.js'
 import type { Peer } from './peers/peer.js'
 import { routeBehind } from './permissions/denied-route.js'
@@ -29,6 +30,8 @@ export class Hub implements FlushList {
   /** What clients are granted that greet from now on. */
   permissions: Permissions
   readonly topics = new TopicIds()
+  /** What becomes of messages that cannot leave at once, and what became of all. */
+  readonly overflow: Overflow
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
@@ -40,10 +43,6 @@ export class Hub implements FlushList {
   #laterList: Outbox[] = []
   #forgetTimer: NodeJS.Timeout | undefined
   faults = 0
-  /** Queued deliveries that an unsubscribe or a hang-up left without a reader. */
-  messagesDroppedAtEnd = 0
-  /** Deliveries sent to clients that hung up before they reported them as handled. */
-  messagesLostInFlight = 0
   /** Messages that their publishers may not publish. */
   messagesDenied = 0
 
@@ -52,7 +51,12 @@ export class Hub implements FlushList {
     this.permissions = permissions
     this.log = log
     this.rings = new RingTable(native, limits, log, () => this.flush())
-    this.router = new Router(this.topics, limits, { dropped: (subscription) => this.#dropped(subscription) })
+    this.overflow = new Overflow(limits, NO_GATE, {
+      suffers: (subscription) => this.#suffers(subscription),
+      recovered: (subscription) => this.#recovered(subscription),
+      flush: () => this.flush(),
+    })
+    this.router = new Router(this.topics, this.overflow, NO_GATE)
     this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
@@ -114,6 +118,7 @@ export class Hub implements FlushList {
       else this.#dropSubscription(consumer)
     }
     for (const service of peer.retiringServices) this.requests.lose(service)
+    peer.ended.loseAll()
     peer.consumers.clear()
     for (const link of peer.requests.values()) this.requests.cancel(link)
     peer.requests.clear()
@@ -143,10 +148,7 @@ export class Hub implements FlushList {
   endSubscription(subscription: Subscription): void {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
-    subscription.onEmptied = undefined
-    const dropped = subscription.owner.outbox.drop(subscription)
-    subscription.droppedAtEnd += dropped
-    this.messagesDroppedAtEnd += dropped
+    this.overflow.end(subscription)
   }
 
   /** Once for all clients that leave about now: it looks at every topic. */
@@ -160,29 +162,41 @@ export class Hub implements FlushList {
 
   #dropSubscription(subscription: Subscription): void {
     this.endSubscription(subscription)
-    subscription.lostInFlight += subscription.inFlight
-    this.messagesLostInFlight += subscription.inFlight
-    subscription.inFlight = 0
+    subscription.lose()
   }
 
-  #dropped(subscription: Subscription): void {
-    const { owner } = subscription
-    if (subscription.droppedNewest === 1) {
-      const peer = this.peers.get(owner.id)
-      const fields = { client: owner.id, name: peer?.name, pid: peer?.pid, pattern: subscription.pattern }
-      this.log.warn(fields, 'a subscription is too slow: its backlog is full, and new messages are dropped')
-    }
+  #suffers(subscription: Subscription): void {
+    const { overflow, isSlow } = subscription
+    this.log.warn(
+      this.#describe(subscription),
+      isSlow ? 'a subscription is slow' : `a subscription loses messages: ${overflow}`,
+    )
     // The event itself might be what is dropped next, and so on without end.
     if (isReserved(subscription.pattern)) return
-    this.events.publishOnce('$SYS.subscription.slow', subscription, () => ({
+    this.events.publish('$SYS.subscription.slow', () => this.#describe(subscription))
+  }
+
+  #recovered(subscription: Subscription): void {
+    this.log.info(this.#describe(subscription), 'a subscription that was slow keeps up again')
+    this.events.publish('$SYS.subscription.recovered', () => this.#describe(subscription))
+  }
+
+  /** A subscription in events and in the log. */
+  #describe(subscription: Subscription): Record<string, unknown> {
+    const { owner, id, pattern, overflow, counts, queuedMessages, queuedBytes, slowSinceMs } = subscription
+    const peer = this.peers.get(owner.id)
+    return {
       client: owner.id,
-      name: this.peers.get(owner.id)?.name ?? '',
-      pid: this.peers.get(owner.id)?.pid ?? 0,
-      subscription: subscription.id,
-      pattern: subscription.pattern,
-      dropped: subscription.dropped,
-      queuedBytes: subscription.queuedBytes,
-    }))
+      name: peer?.name ?? '',
+      pid: peer?.pid ?? 0,
+      subscription: id,
+      pattern,
+      overflow,
+      dropped: counts.dropped,
+      queued: queuedMessages,
+      queuedBytes,
+      sinceMs: slowSinceMs ?? null,
+    }
   }
 
   #flushLater(): void {
@@ -192,6 +206,8 @@ export class Hub implements FlushList {
     this.flush()
   }
 }
+
+const NO_GATE = { full: () => {}, relieved: () => {}, received: () => {} }
 
 const VERBS: Record<Action, string> = {
   publish: 'publish on',

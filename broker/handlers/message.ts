@@ -20,7 +20,7 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
     const message = 'This broker does not offer what the flags of the message ask for'
     return peer.refuse('FEATURE_UNSUPPORTED', message, Kind.MESSAGE, idOf(bytes, start))
   }
-  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start))
+  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start), peer)
 }
 
 function isUnsupported(hub: Hub, flags: number): boolean {

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.js'
 import { descriptorOf, type NativeHost } from '../../shmring/index.js'
 import type { Channel } from '../egress/channel.js'
-import { Outbox } from '../egress/outbox.js'
+import { Outbox, type OverflowCode } from '../egress/outbox.js'
 import { dispatch } from '../handlers/dispatch.js'
 import type { Hub } from '../hub.js'
 import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
@@ -35,7 +35,7 @@ export class Session implements FrameSink {
   #deadline: NodeJS.Timeout | undefined
   /** Whether the broker closes the connection itself, since the client does not. */
   #isCutOff = false
-  /** Set once the client is to be let go because it does not read. */
+  /** Set once the client is to be let go because it does not read, or not fast enough. */
   #overflow: FrameFault | undefined
 
   constructor(hub: Hub, socket: Socket, options: SessionOptions) {
@@ -51,7 +51,7 @@ export class Session implements FrameSink {
       hub.topics,
       hub,
       {
-        overflowed: (code) => this.#overflowed(code),
+        overflowed: (code, message) => this.#overflowed(code, message),
         writable: () => this.#writable(),
       },
       new ClientGate(hub.rings, () => this.peer.rings),
@@ -139,9 +139,7 @@ export class Session implements FrameSink {
     this.#options.closed(this)
   }
 
-  #overflowed(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
-    const what = code === 'CONTROL_OVERFLOW' ? 'answers' : 'replies'
-    const message = `The client leaves ${this.peer.outbox.unreadBytes} bytes of ${what} unread`
+  #overflowed(code: OverflowCode, message: string): void {
     const fault: FrameFault = { code, message, kind: 0, id: 0 }
     this.#overflow = fault
     // Not at once: the outbox is in the middle of a delivery, and so may be routing.

@@ -22,6 +22,8 @@ export class Route extends WireTopic {
   version = -1
   direct: readonly Subscription[] = []
   groups: readonly QueueGroup[] = []
+  /** Set while its publishers are paused. */
+  pause: object | undefined
 
   constructor(name: string) {
     super(name)

@@ -1,27 +1,43 @@
-import { Offset, WILDCARD_ONE, WILDCARD_REST, writeU32 } from '../../protocol/index.js'
+import {
+  Flag,
+  hasExpired,
+  Offset,
+  readU32,
+  WILDCARD_ONE,
+  WILDCARD_REST,
+  writeU32,
+} from '../../protocol/index.js'
 import type { TopicIds } from '../egress/topic-ids.js'
 import { NO_ID } from '../egress/wire-topic.js'
+import type { Publisher } from '../flow/publisher.js'
 import { type QueueGroup, Route } from './route.js'
 import type { Subscription } from './subscription.js'
 import { Trie } from './trie.js'
 
-export interface BacklogLimits {
-  /** Bytes that one subscription may have queued. */
-  readonly backlogBytesMax: number
-  /** Messages that one subscription may have queued. */
-  readonly backlogMessagesMax: number
+/** What becomes of messages that cannot leave at once. */
+export interface OverflowTaker {
+  take(
+    subscription: Subscription,
+    route: Route,
+    bytes: Buffer,
+    start: number,
+    length: number,
+    ringBytes: number,
+    publisher: Publisher | undefined,
+    alias: number,
+  ): void
 }
 
-export interface RouterEvents {
-  /** A message found the backlog of a subscription full. */
-  dropped(subscription: Subscription): void
+/** Who keeps account of what paused publishers send all the same. */
+export interface PauseAccount {
+  received(route: Route, publisher: Publisher, alias: number, bytes: number): void
 }
 
 /** Brings each message to the subscriptions that it matches. */
 export class Router {
   readonly #topics: TopicIds
-  readonly #limits: BacklogLimits
-  readonly #events: RouterEvents
+  readonly #overflow: OverflowTaker
+  readonly #pauses: PauseAccount
   readonly #subscriptions = new Trie<Subscription>()
   readonly #routes = new Map<string, Route>()
   /** Grows with every change that may concern more than one topic; routes of another version look again. */
@@ -29,13 +45,11 @@ export class Router {
   #count = 0
   messagesRouted = 0
   messagesUnmatched = 0
-  /** Deliveries dropped because a backlog was full. */
-  messagesDropped = 0
 
-  constructor(topics: TopicIds, limits: BacklogLimits, events: RouterEvents) {
+  constructor(topics: TopicIds, overflow: OverflowTaker, pauses: PauseAccount) {
     this.#topics = topics
-    this.#limits = limits
-    this.#events = events
+    this.#overflow = overflow
+    this.#pauses = pauses
   }
 
   get subscriptionCount(): number {
@@ -92,21 +106,34 @@ export class Router {
 
   /**
    * Routes one MESSAGE frame: writes the topic's id into it, so that the bytes serve every target. [SUB-5]
-   * `ringBytes` is the size of a payload that lies in a ring.
+   * `ringBytes` is the size of a payload that lies in a ring; `publisher` is undefined for what the broker says itself.
    */
-  publish(route: Route, bytes: Buffer, start: number, length: number, ringBytes = 0): void {
+  publish(
+    route: Route,
+    bytes: Buffer,
+    start: number,
+    length: number,
+    ringBytes: number,
+    publisher: Publisher | undefined,
+  ): void {
     const { direct, groups } = this.#resolved(route)
+    const alias = readU32(bytes, start + Offset.TOPIC)
     this.messagesRouted += 1
+    if (route.pause !== undefined && publisher !== undefined) {
+      this.#pauses.received(route, publisher, alias, length + ringBytes)
+    }
     if (direct.length === 0 && groups.length === 0) {
       this.messagesUnmatched += 1
       return
     }
+    if ((bytes[start + Offset.FLAGS]! & Flag.EXPIRY) !== 0 && hasExpired(bytes, start)) return expire(route)
     this.stampTopic(route, bytes, start)
     for (let index = 0; index < direct.length; index++) {
-      this.#deliver(direct[index]!, route, bytes, start, length, ringBytes)
+      this.#deliver(direct[index]!, route, bytes, start, length, ringBytes, publisher, alias)
     }
     for (let index = 0; index < groups.length; index++) {
-      this.#deliver(leastOutstanding(groups[index]!), route, bytes, start, length, ringBytes)
+      const member = leastOutstanding(groups[index]!)
+      this.#deliver(member, route, bytes, start, length, ringBytes, publisher, alias)
     }
   }
 
@@ -124,25 +151,13 @@ export class Router {
     start: number,
     length: number,
     ringBytes: number,
+    publisher: Publisher | undefined,
+    alias: number,
   ): void {
-    subscription.matched += 1
+    subscription.counts.match()
     const { outbox } = subscription.owner
     if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
-    if (this.#mayQueue(subscription, length + ringBytes)) {
-      outbox.enqueue(subscription, bytes[start + Offset.PRIORITY]!, bytes, start, length)
-    } else {
-      subscription.droppedNewest += 1
-      this.messagesDropped += 1
-      this.#events.dropped(subscription)
-    }
-  }
-
-  #mayQueue(subscription: Subscription, length: number): boolean {
-    return (
-      subscription.queuedMessages < this.#limits.backlogMessagesMax &&
-      // One message is always taken, or one larger than the limit could never arrive.
-      (subscription.queuedMessages === 0 || subscription.queuedBytes + length <= this.#limits.backlogBytesMax)
-    )
+    this.#overflow.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
   }
 
   #resolved(route: Route): Route {
@@ -179,6 +194,14 @@ export class Router {
     }
     const route = this.#routes.get(pattern)
     route?.reset()
+  }
+}
+
+/** A message that has expired as it arrives is sent to nobody. [WIRE-3.2] */
+function expire({ direct, groups }: Route): void {
+  for (const { counts } of [...direct, ...groups.map(leastOutstanding)]) {
+    counts.match()
+    counts.drop('expired', 1)
   }
 }
 

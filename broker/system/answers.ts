@@ -111,9 +111,9 @@ function stats(hub: Hub): Row {
     topics: hub.router.topicCount,
     messagesRouted: hub.router.messagesRouted,
     messagesUnmatched: hub.router.messagesUnmatched,
-    messagesDropped: hub.router.messagesDropped,
-    messagesDroppedAtEnd: hub.messagesDroppedAtEnd,
-    messagesLostInFlight: hub.messagesLostInFlight,
+    messagesDropped: hub.overflow.counts.lostToOverflow,
+    deliveries: deliveries(hub),
+    queuedBytes: hub.overflow.gauges.queuedBytes,
     messagesDenied: hub.messagesDenied,
     requestsRouted: hub.requests.requestsRouted,
     requestsInFlight: hub.requests.requestsInFlight,
@@ -165,23 +165,43 @@ function client(peer: Peer): Row {
 function* subscriptions(hub: Hub): Iterable<Subscription> {
   for (const peer of hub.peers.values()) {
     for (const consumer of peer.consumers.values()) if (consumer instanceof Subscription) yield consumer
+    yield* peer.ended.values()
   }
 }
 
 function subscription(hub: Hub, found: Subscription): Row {
+  const { limits, counts } = found
   return {
     ...owner(hub, found.owner.id),
     subscription: found.id,
     pattern: found.pattern,
     group: found.group ?? null,
-    matched: found.matched,
-    handled: found.handled,
-    dropped: found.dropped,
-    expired: found.expired + found.expiredAtClient,
+    state: found.state,
+    overflow: found.overflow,
+    backlogBytesMax: limits.bytes,
+    backlogMessagesMax: limits.messages,
+    matched: counts.matched,
+    handled: counts.handled,
+    dropped: counts.dropped,
+    droppedBy: { ...counts.drops },
     queued: found.queuedMessages,
     queuedBytes: found.queuedBytes,
     inFlight: found.inFlight,
     creditBytes: found.credit,
+    slowSinceMs: found.slowSinceMs ?? null,
+    blockingSinceMs: found.blockingSinceMs ?? null,
+  }
+}
+
+/** What became of all deliveries since the start: matched = handled + dropped + queued + in flight. */
+function deliveries({ overflow }: Hub): Row {
+  const { counts, gauges } = overflow
+  return {
+    matched: counts.matched,
+    handled: counts.handled,
+    droppedBy: { ...counts.drops },
+    queued: gauges.queued,
+    inFlight: gauges.inFlight,
   }
 }
 

@@ -48,7 +48,7 @@ export class SystemEvents {
       const route = this.#router.acquire(topic)
       const payload = packValue({ events, more })
       const frame = messageFrame({ kind: Kind.MESSAGE, encoding: Encoding.MSGPACK }, payload)
-      this.#router.publish(route, frame, 0, readU32(frame, Offset.LENGTH))
+      this.#router.publish(route, frame, 0, readU32(frame, Offset.LENGTH), 0, undefined)
       this.#router.release(route)
     }
     this.#flush()
