@@ -5,6 +5,7 @@ import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
 import { Overflow } from './flow/overflow.js'
+import { TopicPauses } from './flow/topic-pauses.js'
 import type { Logger } from './logger.js'
 import type { Peer } from './peers/peer.js'
 import { routeBehind } from './permissions/denied-route.js'
@@ -16,6 +17,7 @@ import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
+import { PauseReports } from './system/pause-reports.js'
 
 /** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
 const FORGET_DELAY_MS = 1000
@@ -32,16 +34,22 @@ export class Hub implements FlushList {
   readonly topics = new TopicIds()
   /** What becomes of messages that cannot leave at once, and what became of all. */
   readonly overflow: Overflow
+  /** Who must hold messages back meanwhile. */
+  readonly pauses: TopicPauses
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
   readonly events: SystemEvents
   readonly peers = new Map<number, Peer>()
+  readonly #pauseReports: PauseReports
   readonly startedAtMs = Date.now()
   #lastPeerId = 0
   #flushList: Outbox[] = []
   #laterList: Outbox[] = []
   #forgetTimer: NodeJS.Timeout | undefined
+  /** Called whenever something has been sent, or might have been. */
+  onFlushed: (() => void) | undefined
+  isStopping = false
   faults = 0
   /** Messages that their publishers may not publish. */
   messagesDenied = 0
@@ -51,16 +59,23 @@ export class Hub implements FlushList {
     this.permissions = permissions
     this.log = log
     this.rings = new RingTable(native, limits, log, () => this.flush())
-    this.overflow = new Overflow(limits, NO_GATE, {
+    this.pauses = new TopicPauses(limits, {
+      makeSlow: (subscription: Subscription) => this.overflow.makeSlow(subscription),
+      paused: (pause) => this.#pauseReports.paused(pause),
+      resumed: (pause) => this.#pauseReports.resumed(pause),
+      flush: () => this.flush(),
+    })
+    this.overflow = new Overflow(limits, this.pauses, {
       suffers: (subscription) => this.#suffers(subscription),
       recovered: (subscription) => this.#recovered(subscription),
       flush: () => this.flush(),
     })
-    this.router = new Router(this.topics, this.overflow, NO_GATE)
+    this.router = new Router(this.topics, this.overflow, this.pauses)
     this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
     this.events = new SystemEvents(this.router, () => this.flush())
+    this.#pauseReports = new PauseReports(this.events, this.peers)
   }
 
   nextPeerId(): number {
@@ -91,15 +106,13 @@ export class Hub implements FlushList {
       outbox.flush()
     }
     this.#flushList.length = 0
+    this.onFlushed?.()
   }
 
-  /** Whether anything waits that a client could still take. */
-  hasQueued(): boolean {
-    for (const peer of this.peers.values()) {
-      if (peer.outbox.congested || peer.outbox.unreadBytes > 0) return true
-      for (const consumer of peer.consumers.values()) if (consumer.queuedMessages > 0) return true
-    }
-    return false
+  /** From now on what is under way is finished; publishers are asked to keep what they have, requests are refused. */
+  stop(): void {
+    this.isStopping = true
+    this.pauses.stop(this.router.bound)
   }
 
   /** A client has greeted: others may hear of it. */
@@ -111,6 +124,7 @@ export class Hub implements FlushList {
 
   /** A client is gone, or refused: everything that it held is given back, and whoever waits for it is told. */
   leave(peer: Peer, code: ErrorCode | undefined): void {
+    this.pauses.left(peer)
     // None of its services is free for what another of them leaves behind.
     for (const service of peer.services()) service.retired = true
     for (const consumer of peer.consumers.values()) {
@@ -206,8 +220,6 @@ export class Hub implements FlushList {
     this.flush()
   }
 }
-
-const NO_GATE = { full: () => {}, relieved: () => {}, received: () => {} }
 
 const VERBS: Record<Action, string> = {
   publish: 'publish on',

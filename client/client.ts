@@ -158,7 +158,8 @@ export class RingbusClient implements Disposable, AsyncDisposable {
   /**
    * A Writable that publishes what is written to it on one topic, with these options: it waits where `publish` returns
    * false or throws BACKPRESSURE, and finishes once the broker has routed everything. What else `publish` throws, and a
-   * `flush` that rejects, destroys it. Throws BAD_TOPIC, TOPIC_RESERVED.
+   * `flush` that rejects, destroys it. A message of a read stream is published as it came. Throws BAD_TOPIC,
+   * TOPIC_RESERVED.
    */
   createWriteStream(topic: string, options: WriteStreamOptions = {}): TopicStream {
     if (this.#session.isClosed) throw closedError()

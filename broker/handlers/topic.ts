@@ -16,5 +16,7 @@ export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   const route = hub.router.acquire(topic)
   const mayPublish = route.reserved || peer.grant.allows('publish', topic)
   peer.bindAlias(alias, mayPublish ? route : new DeniedRoute(route))
+  hub.pauses.rebound(peer, alias)
+  hub.pauses.bound(route)
   if (previous !== undefined) hub.router.release(routeBehind(previous))
 }

@@ -111,6 +111,13 @@ export class Session implements FrameSink {
     this.#cutOffLater()
   }
 
+  /** Ends the session without waiting for its client. */
+  cutOff(): void {
+    this.#rearm(undefined)
+    this.#isCutOff = true
+    this.#channel.destroy()
+  }
+
   #data(chunk: Buffer): void {
     const { peer } = this
     // A refused client's input is read and thrown away, so that it can write on and come to read why.
@@ -147,16 +154,14 @@ export class Session implements FrameSink {
   }
 
   #writable(): void {
+    this.#hub.pauses.tell(this.peer)
     this.#hub.requests.resume(this.peer, [...this.peer.services(), ...this.peer.retiringServices])
     this.#hub.flush()
   }
 
   /** Waits for the client to hang up, but not for ever. */
   #cutOffLater(): void {
-    this.#rearm(this.#hub.limits.refusedLingerMs, () => {
-      this.#isCutOff = true
-      this.#channel.destroy()
-    })
+    this.#rearm(this.#hub.limits.refusedLingerMs, () => this.cutOff())
   }
 
   #rearm(delayMs: number | undefined, act: () => void = () => {}): void {

@@ -1,5 +1,6 @@
 import { isReserved } from '../../protocol/index.js'
 import { WireTopic } from '../egress/wire-topic.js'
+import type { TopicPause } from '../flow/topic-pause.js'
 import type { Subscription } from './subscription.js'
 
 /** The subscriptions of one group that match a topic: each message goes to one of them. [SUB-7] */
@@ -22,8 +23,8 @@ export class Route extends WireTopic {
   version = -1
   direct: readonly Subscription[] = []
   groups: readonly QueueGroup[] = []
-  /** Set while its publishers are paused. */
-  pause: object | undefined
+  /** Set while its publishers are paused. [FLOW-2] */
+  pause: TopicPause | undefined
 
   constructor(name: string) {
     super(name)

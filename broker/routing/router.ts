@@ -60,7 +60,12 @@ export class Router {
     return this.#routes.size
   }
 
-  /** The topics that clients have bound, each with the targets that it has now. */
+  /** The topics that clients have bound. */
+  get bound(): Iterable<Route> {
+    return this.#routes.values()
+  }
+
+  /** The same, each with the targets that it has now. */
   *routes(): Iterable<Route> {
     for (const route of this.#routes.values()) yield this.#resolved(route)
   }
@@ -205,7 +210,7 @@ function expire({ direct, groups }: Route): void {
   }
 }
 
-/** The member with the least on its hands; among equals each has its turn. */
+/** The member with the least on its hands, of those that have room if any has; among equals each has its turn. */
 function leastOutstanding(group: QueueGroup): Subscription {
   const { members } = group
   group.turn = (group.turn + 1) % members.length
@@ -214,5 +219,11 @@ function leastOutstanding(group: QueueGroup): Subscription {
     const member = members[(group.turn + step) % members.length]!
     if (member.outstanding < least.outstanding) least = member
   }
+  return least.isFull ? (leastOf(members.filter(({ isFull }) => !isFull)) ?? least) : least
+}
+
+function leastOf(members: readonly Subscription[]): Subscription | undefined {
+  let least = members[0]
+  for (const member of members) if (member.outstanding < least!.outstanding) least = member
   return least
 }

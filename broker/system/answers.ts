@@ -34,7 +34,7 @@ type Row = Record<string, unknown>
 const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.ping': () => ({ pong: true }),
   '$SYS.stats': (hub) => stats(hub),
-  '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(peer)),
+  '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(hub, peer)),
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
   '$SYS.topics': (hub, page) => page.of(hub.router.routes(), topic),
@@ -109,6 +109,7 @@ function stats(hub: Hub): Row {
     subscriptions: hub.router.subscriptionCount,
     services: hub.requests.serviceCount,
     topics: hub.router.topicCount,
+    pausedTopics: hub.pauses.topicCount,
     messagesRouted: hub.router.messagesRouted,
     messagesUnmatched: hub.router.messagesUnmatched,
     messagesDropped: hub.overflow.counts.lostToOverflow,
@@ -146,7 +147,7 @@ function memory(): Row {
   }
 }
 
-function client(peer: Peer): Row {
+function client(hub: Hub, peer: Peer): Row {
   return {
     ...describePeer(peer),
     connectedAtMs: peer.connectedAtMs,
@@ -156,6 +157,7 @@ function client(peer: Peer): Row {
     messagesReceived: peer.messagesReceived,
     messagesSent: peer.outbox.messagesSent,
     denials: peer.denials,
+    pausedTopics: hub.pauses.pausedCountOf(peer),
     unreadBytes: peer.outbox.unreadBytes,
     congested: peer.outbox.congested,
     rings: peer.hasRings ? peer.rings.describe() : null,
@@ -223,8 +225,14 @@ function service(hub: Hub, found: Service): Row {
   }
 }
 
-function topic({ name, bindings, direct, groups }: Route): Row {
-  return { topic: name, publishers: bindings, subscribers: direct.length + groups.length }
+function topic({ name, bindings, direct, groups, pause }: Route): Row {
+  return {
+    topic: name,
+    publishers: bindings,
+    subscribers: direct.length + groups.length,
+    pausedSinceMs: pause?.isPaused ? pause.sinceMs : null,
+    pausedPublishers: pause?.publisherCount ?? 0,
+  }
 }
 
 function owner(hub: Hub, id: number): Row {

@@ -1,6 +1,7 @@
 import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RingbusError } from '../../protocol/index.js'
+import { Message } from '../inbound/message.js'
 import type { PublishOptions } from '../options.js'
 
 /** What a stream needs of the client that it publishes by. */
@@ -17,7 +18,8 @@ type Done = (error?: Error | null) => void
 
 /**
  * A Writable of Node that publishes what is written on one topic, made by `createWriteStream`. It is held up while the
- * topic is, and finishes once the broker has routed everything. What `publish` throws destroys it.
+ * topic is, and finishes once the broker has routed everything. What `publish` throws destroys it. A message of a
+ * read stream is published as it came: data, encoding, headers and priority, where the options do not say otherwise.
  */
 export class TopicStream extends Writable {
   /** The topic published on. */
@@ -42,7 +44,7 @@ export class TopicStream extends Writable {
   override _write(data: unknown, _encoding: BufferEncoding, done: Done): void {
     let isWelcome: boolean
     try {
-      isWelcome = this.#publisher.publish(this.topic, data, this.#options)
+      isWelcome = this.#publish(data)
     } catch (error) {
       if (error instanceof RingbusError && error.code === 'BACKPRESSURE') void this.#writeLater(data, done)
       else done(error as Error)
@@ -57,6 +59,11 @@ export class TopicStream extends Writable {
     this.#publisher.flush().then(() => done(), done)
   }
 
+  #publish(data: unknown): boolean {
+    if (!(data instanceof Message)) return this.#publisher.publish(this.topic, data, this.#options)
+    return this.#publisher.publish(this.topic, data.data, { ...optionsOf(data), ...this.#options })
+  }
+
   /** The message was not taken, since too much waits already. */
   async #writeLater(data: unknown, done: Done): Promise<void> {
     try {
@@ -67,4 +74,9 @@ export class TopicStream extends Writable {
     await delay(RETRY_MS)
     if (!this.destroyed) this._write(data, 'utf8', done)
   }
+}
+
+/** How to publish the data of a message for it to arrive as it came. */
+function optionsOf({ priority, encoding, headers, shape }: Message): PublishOptions {
+  return { priority, encoding, shape, headers: Object.keys(headers).length === 0 ? undefined : headers }
 }

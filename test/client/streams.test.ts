@@ -268,6 +268,42 @@ test('a write stream publishes with its options, and finishes when the broker ha
   await until(() => finished)
 })
 
+test('a read stream may be piped into a write stream, and messages arrive as they came', async (t) => {
+  const path = await brokerIn(t)
+  const [source, bus, target] = [await clientOf(t, path), await clientOf(t, path), await clientOf(t, path)]
+  const got: Message[] = []
+  const other: Message[] = []
+  await target.subscribe('out', (received) => got.push(received)).ready
+  await target.subscribe('other', (received) => other.push(received)).ready
+  const input = bus.createReadStream('in')
+  input.pipe(bus.createWriteStream('out'))
+  input.pipe(bus.createWriteStream('other', { priority: 2, headers: { by: 'option' } }))
+  await input.ready
+  source.publish('in', new Float32Array([1, 2, 3, 4]), { shape: [2, 2], priority: 7 })
+  source.publish('in', { a: 1 }, { encoding: 'json', headers: { trace: 'x' } })
+  source.publish('in', 'text')
+  source.publish('in', Buffer.from([1, 2]))
+  await until(() => got.length === 4 && other.length === 4)
+  const shown = ({ data, encoding, shape, headers, priority }: Message) => ({
+    data,
+    encoding,
+    shape,
+    headers,
+    priority,
+  })
+  const common = { shape: undefined, headers: {}, priority: 0 }
+  t.deepEqual(got.map(shown), [
+    { ...common, data: new Float32Array([1, 2, 3, 4]), encoding: 'array', shape: [2, 2], priority: 7 },
+    { ...common, data: { a: 1 }, encoding: 'json', headers: { trace: 'x' } },
+    { ...common, data: 'text', encoding: 'utf8' },
+    { ...common, data: Buffer.from([1, 2]), encoding: 'bytes' },
+  ])
+  t.deepEqual(
+    other.map(({ headers, priority }) => ({ headers, priority })),
+    got.map(() => ({ headers: { by: 'option' }, priority: 2 })),
+  )
+})
+
 /** Publishes as it is told, one answer for each message. */
 class ScriptedPublisher {
   readonly published: unknown[] = []
