@@ -14,6 +14,7 @@ export {
   type Server,
   type ServerOptions,
   type StreamedMessage,
+  type Streams,
   type Tuning,
 } from './peer.js'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectOptions, connect, type RingbusClient } from '../../client/index.js'
 import { MIB } from '../sizes.js'
-import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Tuning } from './peer.js'
+import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Streams, Tuning } from './peer.js'
 import { startRingbusBroker } from './ringbus-broker.js'
 
 const MANIFEST = new URL('../../../package.json', import.meta.url)
@@ -52,6 +52,7 @@ class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
   readonly #usage: Usage
   readonly requests: Requests
+  readonly streams: Streams
   readonly loan?: (topic: string, byteLength: number) => Promise<Draft>
 
   constructor(bus: RingbusClient, usage: Usage) {
@@ -65,6 +66,10 @@ class RingbusConnection implements Connection {
         const reply = await bus.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
         return reply.bytes
       },
+    }
+    this.streams = {
+      writable: (topic) => bus.createWriteStream(topic),
+      readable: (topic) => bus.createReadStream(topic),
     }
     if (usage.loan) this.loan = (topic, byteLength) => bus.loan(topic, byteLength)
   }
