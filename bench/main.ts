@@ -40,7 +40,7 @@ const QUICK = {
   seriesCount: 5000,
   seriesMs: 200,
   backlogCount: 10_000,
-  pipelineCount: 100_000,
+  pipelineCount: 50_000,
   stopMs: 2000,
 }
 

@@ -177,47 +177,46 @@ const METRICS: readonly Metric[] = [
 
 const PEERS: readonly PeerName[] = ['ringbus', 'nats', 'redis', 'mosquitto', 'zeromq']
 
-/** Of the variants. */
-const FEWER_PEERS: readonly PeerName[] = ['ringbus', 'nats', 'redis']
+const VARIANT_PEERS: readonly PeerName[] = ['ringbus', 'nats', 'redis']
 
 function overtaking(
   name: string,
   title: string,
   shape: Shape,
-  { isLong, peers = FEWER_PEERS }: Partial<Pick<Scenario, 'isLong' | 'peers'>> = {},
+  others: Pick<Scenario, 'isLong' | 'peers'>,
 ): Scenario {
   return {
     name: `overtaking-${name}`,
     title: `128 B, urgent messages into a backlog: ${title}`,
     metrics: METRICS,
-    peers,
     references: ['nats', 'best'],
     samplesMax: 3,
-    ...(isLong ? { isLong } : {}),
+    ...others,
     measure: (peer, options) => measure(peer, shape, options),
   }
 }
+
+const variant = (name: string, title: string, shape: Shape) =>
+  overtaking(name, title, shape, { peers: VARIANT_PEERS, isLong: true })
 
 const HANDLING: Handling = { busyUs: 20 }
 
 export const overtakingScenarios: readonly Scenario[] = [
   overtaking('20us', 'handlers of 20 µs', { handling: HANDLING }, { peers: PEERS }),
-  overtaking('200us', 'handlers of 200 µs', { handling: { busyUs: 200 } }, { isLong: true }),
-  overtaking('own-topic', 'handlers of 20 µs, and a subscription of their own', {
+  variant('200us', 'handlers of 200 µs', { handling: { busyUs: 200 } }),
+  variant('own-topic', 'handlers of 20 µs, and a subscription of their own', {
     handling: HANDLING,
     ownTopic: true,
   }),
-  overtaking('other-publisher', 'handlers of 20 µs, and another client that publishes them', {
+  variant('other-publisher', 'handlers of 20 µs, and another client that publishes them', {
     handling: HANDLING,
     otherPublisher: true,
   }),
-  overtaking(
-    'paused',
-    'handlers of 20 µs, and servers as they are shipped',
-    { handling: HANDLING, holding: 'shipped' },
-    { isLong: true },
-  ),
-  overtaking('full-socket', 'handlers of 20 µs, after a subscriber that has read nothing for 50 ms', {
+  variant('paused', 'handlers of 20 µs, and servers as they are shipped', {
+    handling: HANDLING,
+    holding: 'shipped',
+  }),
+  variant('full-socket', 'handlers of 20 µs, after a subscriber that has read nothing for 50 ms', {
     handling: { ...HANDLING, stallMs: ROUND_STALL_MS },
     bulkTopicCount: ROUND_TOPICS,
     ownTopic: true,
