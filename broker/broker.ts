@@ -95,6 +95,7 @@ export class Broker {
     await unlinked
     this.#hub.pauses.end()
     this.#hub.rings.stop()
+    this.#hub.retained.stop()
     this.#listener!.release()
     this.#state = 'stopped'
     this.#resolveClosed()

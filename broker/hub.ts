@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type ErrorCode, isReserved, Kind } from '../protocol/index.js'
+import { type ErrorCode, Kind } from '../protocol/index.js'
 import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
@@ -13,11 +13,15 @@ import type { Permissions } from './permissions/permissions.js'
 import type { Action } from './permissions/rule.js'
 import { RequestRouter } from './requests/request-router.js'
 import { Service } from './requests/service.js'
+import { Greetings } from './retained/greetings.js'
+import { type ReadRing, RetainedStore } from './retained/retained-store.js'
 import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
 import { PauseReports } from './system/pause-reports.js'
+import { SlowReports } from './system/slow-reports.js'
+import { TopicLatencies } from './system/topic-latencies.js'
 
 /** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
 const FORGET_DELAY_MS = 1000
@@ -39,7 +43,11 @@ export class Hub implements FlushList {
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
+  readonly retained: RetainedStore
+  readonly greetings: Greetings
   readonly events: SystemEvents
+  readonly latencies = new TopicLatencies()
+  readonly #slowReports: SlowReports
   readonly peers = new Map<number, Peer>()
   readonly #pauseReports: PauseReports
   readonly startedAtMs = Date.now()
@@ -66,15 +74,19 @@ export class Hub implements FlushList {
       flush: () => this.flush(),
     })
     this.overflow = new Overflow(limits, this.pauses, {
-      suffers: (subscription) => this.#suffers(subscription),
-      recovered: (subscription) => this.#recovered(subscription),
+      suffers: (subscription) => this.#slowReports.suffers(subscription),
+      recovered: (subscription) => this.#slowReports.recovered(subscription),
       flush: () => this.flush(),
     })
     this.router = new Router(this.topics, this.overflow, this.pauses)
     this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
+    const readRing: ReadRing = (bytes, start, target) => this.rings.readPayload(bytes, start, target)
+    this.retained = new RetainedStore(limits, readRing, this.router)
+    this.greetings = new Greetings(this.retained, this.router, this.overflow, () => this.flush())
     this.events = new SystemEvents(this.router, () => this.flush())
+    this.#slowReports = new SlowReports(this.events, this.peers, log)
     this.#pauseReports = new PauseReports(this.events, this.peers)
   }
 
@@ -112,7 +124,8 @@ export class Hub implements FlushList {
   /** From now on what is under way is finished; publishers are asked to keep what they have, requests are refused. */
   stop(): void {
     this.isStopping = true
-    this.pauses.stop(this.router.bound)
+    this.pauses.stop(this.router.bound())
+    this.greetings.stop()
   }
 
   /** A client has greeted: others may hear of it. */
@@ -162,6 +175,7 @@ export class Hub implements FlushList {
   endSubscription(subscription: Subscription): void {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
+    this.greetings.end(subscription)
     this.overflow.end(subscription)
   }
 
@@ -177,40 +191,6 @@ export class Hub implements FlushList {
   #dropSubscription(subscription: Subscription): void {
     this.endSubscription(subscription)
     subscription.lose()
-  }
-
-  #suffers(subscription: Subscription): void {
-    const { overflow, isSlow } = subscription
-    this.log.warn(
-      this.#describe(subscription),
-      isSlow ? 'a subscription is slow' : `a subscription loses messages: ${overflow}`,
-    )
-    // The event itself might be what is dropped next, and so on without end.
-    if (isReserved(subscription.pattern)) return
-    this.events.publish('$SYS.subscription.slow', () => this.#describe(subscription))
-  }
-
-  #recovered(subscription: Subscription): void {
-    this.log.info(this.#describe(subscription), 'a subscription that was slow keeps up again')
-    this.events.publish('$SYS.subscription.recovered', () => this.#describe(subscription))
-  }
-
-  /** A subscription in events and in the log. */
-  #describe(subscription: Subscription): Record<string, unknown> {
-    const { owner, id, pattern, overflow, counts, queuedMessages, queuedBytes, slowSinceMs } = subscription
-    const peer = this.peers.get(owner.id)
-    return {
-      client: owner.id,
-      name: peer?.name ?? '',
-      pid: peer?.pid ?? 0,
-      subscription: id,
-      pattern,
-      overflow,
-      dropped: counts.dropped,
-      queued: queuedMessages,
-      queuedBytes,
-      sinceMs: slowSinceMs ?? null,
-    }
   }
 
   #flushLater(): void {

@@ -13,7 +13,12 @@ import { type Handler, idOf, quoted, violation } from './handler.js'
 /** Adds a subscription. Acceptance is silent; a refusal names the id. [SUB-1] [SUB-2] */
 export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   const id = idOf(bytes, start)
-  const { pattern, group, window, overflow, ...limits } = decodeBody(Kind.SUBSCRIBE, bytes, start, length)
+  const { pattern, group, window, overflow, retained, ...limits } = decodeBody(
+    Kind.SUBSCRIBE,
+    bytes,
+    start,
+    length,
+  )
   if (limits.backlogBytes === 0 || limits.backlogMessages === 0) {
     throw violation('BAD_FRAME', 'SUBSCRIBE has a limit of 0, and one message may always wait')
   }
@@ -50,6 +55,8 @@ export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   peer.consumers.set(id, subscription)
   peer.subscriptionCount += 1
   hub.router.subscribe(subscription)
+  // Of a group, it would be another member each time that gets what is kept.
+  if (retained === true && group === undefined) hub.greetings.begin(subscription)
 }
 
 function isPolicy(overflow: string | undefined): overflow is OverflowPolicy | undefined {

@@ -14,6 +14,7 @@ export const onUnsubscribe: Handler = (hub, peer, bytes, start, length) => {
   }
   if (drain === true && subscription.queuedMessages > 0) {
     if (subscription.isDraining) return
+    hub.greetings.end(subscription)
     hub.router.unsubscribe(subscription)
     subscription.onEmptied = () => {
       // It may be in the middle of being sent, or looked through.

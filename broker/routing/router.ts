@@ -26,6 +26,8 @@ export interface OverflowTaker {
     publisher: Publisher | undefined,
     alias: number,
   ): void
+  /** Lets a message wait whatever the limits say. */
+  keep(subscription: Subscription, bytes: Buffer, start: number, length: number): void
 }
 
 /** Who keeps account of what paused publishers send all the same. */
@@ -60,14 +62,24 @@ export class Router {
     return this.#routes.size
   }
 
-  /** The topics that clients have bound. */
-  get bound(): Iterable<Route> {
+  /** The topics that clients have bound, or of which a message is kept. */
+  get routes(): Iterable<Route> {
     return this.#routes.values()
   }
 
-  /** The same, each with the targets that it has now. */
-  *routes(): Iterable<Route> {
-    for (const route of this.#routes.values()) yield this.#resolved(route)
+  /** Of these, the topics that clients have bound. */
+  *bound(): Iterable<Route> {
+    for (const route of this.#routes.values()) if (route.bindings > 0) yield route
+  }
+
+  /** The route of a topic, if there is one. */
+  find(topic: string): Route | undefined {
+    return this.#routes.get(topic)
+  }
+
+  /** Where messages of a topic go now. */
+  targetsOf(route: Route): Pick<Route, 'direct' | 'groups'> {
+    return this.#resolved(route)
   }
 
   /** The route of a topic, shared by everyone who binds it; `release` gives it back. */
@@ -83,10 +95,12 @@ export class Router {
 
   release(route: Route): void {
     route.bindings -= 1
-    if (route.bindings > 0) return
-    this.#routes.delete(route.name)
-    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
-    route.reset()
+    this.#forgetUnused(route)
+  }
+
+  /** No message of the topic is kept any more. */
+  unkept(route: Route): void {
+    this.#forgetUnused(route)
   }
 
   subscribe(subscription: Subscription): void {
@@ -104,9 +118,13 @@ export class Router {
 
   /** Whether anybody would get a message of this topic: events nobody watches are never built. */
   hasSubscribers(topic: string): boolean {
-    const route = this.#routes.get(topic)
-    if (route !== undefined) return this.#resolved(route).direct.length + route.groups.length > 0
-    return this.#subscriptions.match(topic).length > 0
+    return this.subscriberCount(topic) > 0
+  }
+
+  /** How many would get a message of this topic now: a group counts as one. */
+  subscriberCount(topic: string): number {
+    const { direct, groups } = this.#resolved(this.#routes.get(topic) ?? new Route(topic))
+    return direct.length + groups.length
   }
 
   /**
@@ -140,6 +158,18 @@ export class Router {
       const member = leastOutstanding(groups[index]!)
       this.#deliver(member, route, bytes, start, length, ringBytes, publisher, alias)
     }
+  }
+
+  /**
+   * Delivers one frame to one subscription, which is greeted with it: whatever its limits, it waits if it cannot be
+   * sent. [RETAIN-2]
+   */
+  greet(subscription: Subscription, route: Route, bytes: Buffer, start: number, length: number): void {
+    this.stampTopic(route, bytes, start)
+    subscription.counts.match()
+    const { outbox } = subscription.owner
+    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    this.#overflow.keep(subscription, bytes, start, length)
   }
 
   /** Writes the id of a topic into a frame that is about to be sent. */
@@ -189,6 +219,13 @@ export class Router {
   /** Lets go of what stale routes still refer to: subscriptions of clients that may be long gone. */
   forgetStale(): void {
     for (const route of this.#routes.values()) if (route.version !== this.#version) route.reset()
+  }
+
+  #forgetUnused(route: Route): void {
+    if (route.bindings > 0 || route.kept !== undefined) return
+    this.#routes.delete(route.name)
+    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
+    route.reset()
   }
 
   /** A pattern without wildcards concerns one topic; any other may concern them all. */

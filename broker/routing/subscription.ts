@@ -60,6 +60,8 @@ export class Subscription extends Lane implements Announcement {
   isEnded = false
   /** Set while draining: sends DRAINED behind the last frame. */
   onEmptied: (() => void) | undefined
+  /** Set while a greeting waits for what it has queued. [RETAIN-2] */
+  onRelieved: (() => void) | undefined
   readonly #deliveries: Deliveries
 
   constructor(owner: Owner, spec: SubscriptionSpec, deliveries: Deliveries) {
@@ -134,9 +136,11 @@ export class Subscription extends Lane implements Announcement {
 
   override relieved(): void {
     this.#deliveries.relieved(this)
+    this.onRelieved?.()
   }
 
   override emptied(): void {
+    this.onRelieved?.()
     this.onEmptied?.()
   }
 

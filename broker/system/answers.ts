@@ -11,9 +11,9 @@ import {
 import { describePeer, type Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
 import { Service } from '../requests/service.js'
-import type { Route } from '../routing/route.js'
 import { Subscription } from '../routing/subscription.js'
 import { BROKER_VERSION } from '../version.js'
+import { retained, topic, topics } from './topic-rows.js'
 
 /** A request to one of the broker's own topics. */
 export interface SystemRequest {
@@ -37,7 +37,8 @@ const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(hub, peer)),
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
-  '$SYS.topics': (hub, page) => page.of(hub.router.routes(), topic),
+  '$SYS.topics': (hub, page) => page.of(topics(hub), (name) => topic(hub, name)),
+  '$SYS.retained': (hub, page) => page.of(hub.retained.routes(), retained),
   '$SYS.rings': (hub, page) => page.of(hub.rings.segments, (segment) => segment.describe()),
 }
 
@@ -109,6 +110,11 @@ function stats(hub: Hub): Row {
     subscriptions: hub.router.subscriptionCount,
     services: hub.requests.serviceCount,
     topics: hub.router.topicCount,
+    retained: {
+      messages: hub.retained.messages,
+      bytes: hub.retained.bytes,
+      greetings: hub.greetings.count,
+    },
     pausedTopics: hub.pauses.topicCount,
     messagesRouted: hub.router.messagesRouted,
     messagesUnmatched: hub.router.messagesUnmatched,
@@ -222,16 +228,6 @@ function service(hub: Hub, found: Service): Row {
     inFlight: found.links.size,
     held: hub.requests.heldFor(found.pattern),
     handled: found.handled,
-  }
-}
-
-function topic({ name, bindings, direct, groups, pause }: Route): Row {
-  return {
-    topic: name,
-    publishers: bindings,
-    subscribers: direct.length + groups.length,
-    pausedSinceMs: pause?.isPaused ? pause.sinceMs : null,
-    pausedPublishers: pause?.publisherCount ?? 0,
   }
 }
 

@@ -53,6 +53,15 @@ export function credit(id: number, bytes: number, messages = 0, expired = 0, dis
   return controlFrame(Kind.CREDIT, 0, id, encodeBody(Kind.CREDIT, { bytes, messages, expired, discarded }))
 }
 
+/** A message that is to be kept. */
+export function keep(alias: number, payload: string | Uint8Array, options: MessageOptions = {}): Buffer {
+  return publish(alias, payload, { ...options, flags: Flag.RETAIN })
+}
+
+export function latency(samples: unknown[]): Buffer {
+  return controlFrame(Kind.LATENCY, 0, 0, encodeBody(Kind.LATENCY, { samples }))
+}
+
 export function serve(id: number, pattern: string, concurrency = 1): Buffer {
   return controlFrame(Kind.SERVE, 0, id, encodeBody(Kind.SERVE, { pattern, concurrency }))
 }
