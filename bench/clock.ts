@@ -2,3 +2,8 @@
 export function nowNs(): number {
   return Number(process.hrtime.bigint())
 }
+
+/** Keeps the processor busy, as a handler does that computes something. */
+export function busyUntil(endNs: number): void {
+  while (nowNs() < endNs);
+}

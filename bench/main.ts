@@ -21,10 +21,28 @@ const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name).join(', ')
 const PEER_NAMES: readonly PeerName[] = [...OWN_NAMES, ...FOREIGN_NAMES]
 
 /** A median of fewer pairs moves with the noise of the machine. */
-const FULL = { pairs: 7, durationMs: 3000, warmupMs: 1000, seriesCount: 50_000, seriesMs: 1000 }
+const FULL = {
+  pairs: 7,
+  durationMs: 3000,
+  warmupMs: 1000,
+  seriesCount: 50_000,
+  seriesMs: 1000,
+  backlogCount: 100_000,
+  pipelineCount: 1_000_000,
+  stopMs: 5000,
+}
 
 /** Ends within three minutes, the warm-up longer than it takes a broker to look after its rings: to see whether something broke, not to quote. */
-const QUICK = { pairs: 1, durationMs: 400, warmupMs: 600, seriesCount: 5000, seriesMs: 200 }
+const QUICK = {
+  pairs: 1,
+  durationMs: 400,
+  warmupMs: 600,
+  seriesCount: 5000,
+  seriesMs: 200,
+  backlogCount: 10_000,
+  pipelineCount: 50_000,
+  stopMs: 2000,
+}
 
 function positiveInteger(text: string): number {
   const value = Number(text)

@@ -68,10 +68,12 @@ function formatValue(value: number, unit: MetricResult['unit']): string {
     case 'messages/s':
       return `${(value / 1e6).toFixed(2)} M`
     case 'bytes':
+    case 'messages':
     case 'MiB/s':
       return value.toFixed(0)
     case 'µs':
     case 'MiB':
+    case 'ms':
     case 's':
       return value.toFixed(1)
     case 'ratio':

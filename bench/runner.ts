@@ -104,11 +104,11 @@ function ratiosOf(
   return ratios
 }
 
-/** Of the rounds in which both have a sample that counts. */
+/** Of the rounds in which both have a sample that counts, and there is something to divide by. */
 function pairRatios(own: readonly (number | undefined)[], others: readonly (number | undefined)[]): number[] {
   return own.flatMap((value, round) => {
     const other = others[round]
-    return value === undefined || other === undefined ? [] : [value / other]
+    return value === undefined || other === undefined || other === 0 ? [] : [value / other]
   })
 }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { RingbusError, socketPath } from '../protocol/index.js'
 import { loadNative, type NativeHost, nativeLoadError } from '../shmring/index.js'
 import { type BrokerSettings, parseSettings } from './config.js'
+import { Drain, type Leftover } from './drain.js'
 import { Hub } from './hub.js'
 import { Listener } from './ingress/listener.js'
 import { PartialFrames } from './ingress/partial-frames.js'
@@ -16,9 +17,6 @@ export interface BrokerOptions extends BrokerSettings {
   readonly logger?: Logger | undefined
 }
 
-/** How often a stopping broker looks whether everything queued has left. */
-const DRAIN_POLL_MS = 5
-
 /** A running broker. */
 export class Broker {
   /** The path of its socket. */
@@ -29,6 +27,7 @@ export class Broker {
   readonly #sessions = new Set<Session>()
   readonly #partials: PartialFrames
   #listener: Listener | undefined
+  #drain: Drain | undefined
   #state: 'starting' | 'running' | 'stopping' | 'stopped' = 'starting'
   #idleTimer: NodeJS.Timeout | undefined
   #resolveClosed: () => void = () => {}
@@ -79,22 +78,37 @@ export class Broker {
   }
 
   /**
-   * Stops: accepts nobody, lets what is queued leave for as long as `drainTimeoutMs`, ends every connection
-   * and removes the socket. Safe to call twice.
+   * Stops: accepts nobody, takes no more requests, asks publishers to keep what they have, finishes what is queued,
+   * in the hands of handlers or being answered, for as long as `drainTimeoutMs`; then ends every connection and
+   * removes the socket. Safe to call twice.
    */
   async close(): Promise<void> {
     if (this.#state !== 'running') return this.closed
     this.#state = 'stopping'
     clearTimeout(this.#idleTimer)
     const unlinked = this.#listener!.stop()
-    await this.#drained()
+    this.#hub.stop()
+    this.#drain = new Drain(this.#hub, this.#hub.limits.drainTimeoutMs)
+    this.#logLeftover(await this.#drain.ended)
     for (const session of this.#sessions) session.end()
     await this.#emptied()
     await unlinked
+    this.#hub.pauses.end()
     this.#hub.rings.stop()
+    this.#hub.retained.stop()
     this.#listener!.release()
     this.#state = 'stopped'
     this.#resolveClosed()
+  }
+
+  /** Stops at once, or makes an end of a stop that is under way: what is left to do is lost. */
+  async destroy(): Promise<void> {
+    const closing = this.close()
+    this.#drain?.giveUp()
+    // Sessions end in `close`, which goes on in a microtask.
+    await this.#drain?.ended
+    for (const session of this.#sessions) session.cutOff()
+    await closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,11 +157,9 @@ export class Broker {
     this.#idleTimer = setTimeout(() => void this.close(), idleExitMs)
   }
 
-  async #drained(): Promise<void> {
-    const deadline = Date.now() + this.#hub.limits.drainTimeoutMs
-    while (Date.now() < deadline && this.#hub.hasQueued()) {
-      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
-    }
+  #logLeftover(leftover: Leftover): void {
+    if (Object.values(leftover).every((count) => count === 0)) return
+    this.#hub.log.warn({ ...leftover }, 'the broker ends with something left to do')
   }
 }
 

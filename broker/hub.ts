@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { type ErrorCode, isReserved, Kind } from '../protocol/index.js'
+import { type ErrorCode, Kind } from '../protocol/index.js'
 import type { NativeHost } from '../shmring/index.js'
 import type { Limits } from './config.js'
 import type { FlushList, Outbox } from './egress/outbox.js'
 import { TopicIds } from './egress/topic-ids.js'
+import { Overflow } from './flow/overflow.js'
+import { TopicPauses } from './flow/topic-pauses.js'
 import type { Logger } from './logger.js'
 import type { Peer } from './peers/peer.js'
 import { routeBehind } from './permissions/denied-route.js'
@@ -11,10 +13,15 @@ import type { Permissions } from './permissions/permissions.js'
 import type { Action } from './permissions/rule.js'
 import { RequestRouter } from './requests/request-router.js'
 import { Service } from './requests/service.js'
+import { Greetings } from './retained/greetings.js'
+import { type ReadRing, RetainedStore } from './retained/retained-store.js'
 import { RingTable } from './rings/ring-table.js'
 import { Router } from './routing/router.js'
 import type { Subscription } from './routing/subscription.js'
 import { SystemEvents } from './system/events.js'
+import { PauseReports } from './system/pause-reports.js'
+import { SlowReports } from './system/slow-reports.js'
+import { TopicLatencies } from './system/topic-latencies.js'
 
 /** How long topics that nobody publishes on may keep subscriptions alive that have ended. */
 const FORGET_DELAY_MS = 1000
@@ -29,21 +36,29 @@ export class Hub implements FlushList {
   /** What clients are granted that greet from now on. */
   permissions: Permissions
   readonly topics = new TopicIds()
+  /** What becomes of messages that cannot leave at once, and what became of all. */
+  readonly overflow: Overflow
+  /** Who must hold messages back meanwhile. */
+  readonly pauses: TopicPauses
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
+  readonly retained: RetainedStore
+  readonly greetings: Greetings
   readonly events: SystemEvents
+  readonly latencies = new TopicLatencies()
+  readonly #slowReports: SlowReports
   readonly peers = new Map<number, Peer>()
+  readonly #pauseReports: PauseReports
   readonly startedAtMs = Date.now()
   #lastPeerId = 0
   #flushList: Outbox[] = []
   #laterList: Outbox[] = []
   #forgetTimer: NodeJS.Timeout | undefined
+  /** Called whenever something has been sent, or might have been. */
+  onFlushed: (() => void) | undefined
+  isStopping = false
   faults = 0
-  /** Queued deliveries that an unsubscribe or a hang-up left without a reader. */
-  messagesDroppedAtEnd = 0
-  /** Deliveries sent to clients that hung up before they reported them as handled. */
-  messagesLostInFlight = 0
   /** Messages that their publishers may not publish. */
   messagesDenied = 0
 
@@ -52,11 +67,27 @@ export class Hub implements FlushList {
     this.permissions = permissions
     this.log = log
     this.rings = new RingTable(native, limits, log, () => this.flush())
-    this.router = new Router(this.topics, limits, { dropped: (subscription) => this.#dropped(subscription) })
+    this.pauses = new TopicPauses(limits, {
+      makeSlow: (subscription: Subscription) => this.overflow.makeSlow(subscription),
+      paused: (pause) => this.#pauseReports.paused(pause),
+      resumed: (pause) => this.#pauseReports.resumed(pause),
+      flush: () => this.flush(),
+    })
+    this.overflow = new Overflow(limits, this.pauses, {
+      suffers: (subscription) => this.#slowReports.suffers(subscription),
+      recovered: (subscription) => this.#slowReports.recovered(subscription),
+      flush: () => this.flush(),
+    })
+    this.router = new Router(this.topics, this.overflow, this.pauses)
     this.requests = new RequestRouter(this.router, this.rings, limits, {
       ended: (requester, requestId) => this.peers.get(requester.id)?.endRequest(requestId),
     })
+    const readRing: ReadRing = (bytes, start, target) => this.rings.readPayload(bytes, start, target)
+    this.retained = new RetainedStore(limits, readRing, this.router)
+    this.greetings = new Greetings(this.retained, this.router, this.overflow, () => this.flush())
     this.events = new SystemEvents(this.router, () => this.flush())
+    this.#slowReports = new SlowReports(this.events, this.peers, log)
+    this.#pauseReports = new PauseReports(this.events, this.peers)
   }
 
   nextPeerId(): number {
@@ -87,15 +118,14 @@ export class Hub implements FlushList {
       outbox.flush()
     }
     this.#flushList.length = 0
+    this.onFlushed?.()
   }
 
-  /** Whether anything waits that a client could still take. */
-  hasQueued(): boolean {
-    for (const peer of this.peers.values()) {
-      if (peer.outbox.congested || peer.outbox.unreadBytes > 0) return true
-      for (const consumer of peer.consumers.values()) if (consumer.queuedMessages > 0) return true
-    }
-    return false
+  /** From now on what is under way is finished; publishers are asked to keep what they have, requests are refused. */
+  stop(): void {
+    this.isStopping = true
+    this.pauses.stop(this.router.bound())
+    this.greetings.stop()
   }
 
   /** A client has greeted: others may hear of it. */
@@ -107,6 +137,7 @@ export class Hub implements FlushList {
 
   /** A client is gone, or refused: everything that it held is given back, and whoever waits for it is told. */
   leave(peer: Peer, code: ErrorCode | undefined): void {
+    this.pauses.left(peer)
     // None of its services is free for what another of them leaves behind.
     for (const service of peer.services()) service.retired = true
     for (const consumer of peer.consumers.values()) {
@@ -114,6 +145,7 @@ export class Hub implements FlushList {
       else this.#dropSubscription(consumer)
     }
     for (const service of peer.retiringServices) this.requests.lose(service)
+    peer.ended.loseAll()
     peer.consumers.clear()
     for (const link of peer.requests.values()) this.requests.cancel(link)
     peer.requests.clear()
@@ -143,10 +175,8 @@ export class Hub implements FlushList {
   endSubscription(subscription: Subscription): void {
     // A subscription that drains has left the routing table already.
     if (!subscription.isDraining) this.router.unsubscribe(subscription)
-    subscription.onEmptied = undefined
-    const dropped = subscription.owner.outbox.drop(subscription)
-    subscription.droppedAtEnd += dropped
-    this.messagesDroppedAtEnd += dropped
+    this.greetings.end(subscription)
+    this.overflow.end(subscription)
   }
 
   /** Once for all clients that leave about now: it looks at every topic. */
@@ -160,29 +190,7 @@ export class Hub implements FlushList {
 
   #dropSubscription(subscription: Subscription): void {
     this.endSubscription(subscription)
-    subscription.lostInFlight += subscription.inFlight
-    this.messagesLostInFlight += subscription.inFlight
-    subscription.inFlight = 0
-  }
-
-  #dropped(subscription: Subscription): void {
-    const { owner } = subscription
-    if (subscription.droppedNewest === 1) {
-      const peer = this.peers.get(owner.id)
-      const fields = { client: owner.id, name: peer?.name, pid: peer?.pid, pattern: subscription.pattern }
-      this.log.warn(fields, 'a subscription is too slow: its backlog is full, and new messages are dropped')
-    }
-    // The event itself might be what is dropped next, and so on without end.
-    if (isReserved(subscription.pattern)) return
-    this.events.publishOnce('$SYS.subscription.slow', subscription, () => ({
-      client: owner.id,
-      name: this.peers.get(owner.id)?.name ?? '',
-      pid: this.peers.get(owner.id)?.pid ?? 0,
-      subscription: subscription.id,
-      pattern: subscription.pattern,
-      dropped: subscription.dropped,
-      queuedBytes: subscription.queuedBytes,
-    }))
+    subscription.lose()
   }
 
   #flushLater(): void {

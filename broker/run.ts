@@ -18,8 +18,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs a broker as what this process is for: logs to standard error, stops gracefully on SIGTERM and SIGINT,
- * reads its configuration again on SIGHUP. Resolves once it has stopped.
+ * Runs a broker as what this process is for: logs to standard error, stops gracefully on SIGTERM and SIGINT, at once
+ * on a second one, reads its configuration again on SIGHUP. Resolves once it has stopped.
  */
 export async function runBroker(options: RunOptions = {}): Promise<void> {
   const log = pino(
@@ -38,9 +38,15 @@ export async function runBroker(options: RunOptions = {}): Promise<void> {
   const broker = await startBroker({ ...readSettings(options), logger: log })
   log.info({ path: broker.path, pid: process.pid }, 'the broker takes clients')
 
+  let isStopping = false
   const stop = (signal: NodeJS.Signals): void => {
-    log.info({ signal, clients: broker.clientCount }, 'the broker stops')
-    void broker.close()
+    log.info(
+      { signal, clients: broker.clientCount },
+      isStopping ? 'the broker ends at once' : 'the broker stops',
+    )
+    // Whoever asks a second time does not want to wait for what is left to do.
+    void (isStopping ? broker.destroy() : broker.close())
+    isStopping = true
   }
   const reload = (): void => {
     if (options.configPath === undefined)

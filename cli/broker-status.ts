@@ -1,3 +1,4 @@
+import type { OverflowPolicy } from '../client/index.js'
 import type { Bus } from './bus.js'
 
 /** Payloads and deliveries by ring since the broker started, and the segments that there are now. */
@@ -15,6 +16,32 @@ export interface RingStats {
   readonly copiedBytes: number
 }
 
+/** Messages that were matched and not handled, by what became of them. */
+export interface DropCounts {
+  /** Their time was over. */
+  readonly expired: number
+  /** There was no room: the oldest went, the newest, or those that a newer one of their topic replaced. */
+  readonly oldest: number
+  readonly newest: number
+  readonly replaced: number
+  /** The client cannot be sent them. */
+  readonly unsendable: number
+  /** They reached the client, and nobody there handled them. */
+  readonly discarded: number
+  /** They were queued, or on their way, when the subscription or its client ended. */
+  readonly ended: number
+  readonly lost: number
+}
+
+/** Where the messages are that matched: matched = handled + the sum of droppedBy + queued + inFlight. */
+export interface DeliveryCounts {
+  readonly matched: number
+  readonly handled: number
+  readonly droppedBy: DropCounts
+  readonly queued: number
+  readonly inFlight: number
+}
+
 /** What the broker answers on `$SYS.stats`. */
 export interface BrokerStats {
   readonly version: string
@@ -26,7 +53,11 @@ export interface BrokerStats {
   readonly topics: number
   readonly messagesRouted: number
   readonly messagesUnmatched: number
-  readonly messagesDropped: number
+  /** Of all subscriptions that there were since the start. */
+  readonly deliveries: DeliveryCounts
+  readonly queuedBytes: number
+  readonly pausedTopics: number
+  readonly retained: { readonly messages: number; readonly bytes: number }
   readonly requestsRouted: number
   readonly requestsInFlight: number
   readonly clientsRefused: number
@@ -51,6 +82,8 @@ export interface ClientRow extends OwnedRow {
   readonly messagesSent: number
   readonly unreadBytes: number
   readonly congested: boolean
+  /** Topics on which it may not publish for now. */
+  readonly pausedTopics: number
   /** Null: it has never had to do with rings. */
   readonly rings: {
     readonly owned: number
@@ -75,18 +108,21 @@ export interface RingRow {
   readonly readers: number
 }
 
-export interface SubscriptionRow extends OwnedRow {
+/** A subscription, with the same sum as all of them have. Times are since 1970. */
+export interface SubscriptionRow extends OwnedRow, DeliveryCounts {
   readonly subscription: number
   readonly pattern: string
   readonly group: string | null
-  readonly matched: number
-  readonly handled: number
+  readonly state: 'active' | 'draining' | 'ended'
+  readonly overflow: OverflowPolicy
+  readonly backlogBytesMax: number
+  readonly backlogMessagesMax: number
   readonly dropped: number
-  readonly expired: number
-  readonly queued: number
   readonly queuedBytes: number
-  readonly inFlight: number
   readonly creditBytes: number
+  /** Null: it is not slow, or does not hold publishers up. */
+  readonly slowSinceMs: number | null
+  readonly blockingSinceMs: number | null
 }
 
 export interface ServiceRow extends OwnedRow {
@@ -98,25 +134,52 @@ export interface ServiceRow extends OwnedRow {
   readonly handled: number
 }
 
+export interface TopicRow {
+  readonly topic: string
+  readonly publishers: number
+  readonly subscribers: number
+  /** Null: its publishers are not paused. */
+  readonly pausedSinceMs: number | null
+  readonly pausedPublishers: number
+  /** Null: no message is kept. */
+  readonly retainedBytes: number | null
+  /** From the call of `publish` to that of the handler, of a sample of the messages; null: there is none. */
+  readonly latency: {
+    readonly samples: number
+    readonly p50Micros: number
+    readonly p99Micros: number
+    readonly maxMicros: number
+  } | null
+}
+
 /** All that the broker says about itself. */
 export interface BrokerStatus {
+  /** When it was asked, since 1970: for how long something has lasted follows from it. */
+  readonly takenAtMs: number
   readonly stats: BrokerStats
   readonly clients: readonly ClientRow[]
   readonly subscriptions: readonly SubscriptionRow[]
   readonly services: readonly ServiceRow[]
+  readonly topics: readonly TopicRow[]
   readonly rings: readonly RingRow[]
 }
 
 /** Asks for everything at once, so that the parts belong to about the same moment. */
 export async function readStatus(bus: Bus): Promise<BrokerStatus> {
-  const [stats, clients, subscriptions, services, rings] = await Promise.all([
+  const takenAtMs = Date.now()
+  const [stats, clients, subscriptions, services, topics, rings] = await Promise.all([
     bus.request('$SYS.stats', {}),
     allRows<ClientRow>(bus, '$SYS.clients'),
-    allRows<SubscriptionRow>(bus, '$SYS.subscriptions'),
+    readSubscriptions(bus),
     allRows<ServiceRow>(bus, '$SYS.services'),
+    allRows<TopicRow>(bus, '$SYS.topics'),
     allRows<RingRow>(bus, '$SYS.rings'),
   ])
-  return { stats: stats.data as BrokerStats, clients, subscriptions, services, rings }
+  return { takenAtMs, stats: stats.data as BrokerStats, clients, subscriptions, services, topics, rings }
+}
+
+export function readSubscriptions(bus: Bus): Promise<SubscriptionRow[]> {
+  return allRows<SubscriptionRow>(bus, '$SYS.subscriptions')
 }
 
 /** One answer carries a bounded number of rows; this asks until there are no more. */

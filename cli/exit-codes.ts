@@ -16,7 +16,7 @@ Exit codes:
   0    done; also when the reader of standard output has gone (| head)
   1    an error; standard error has its code, as CODE: message
   2    the command line or a configuration is wrong
-  3    no broker, or the connection to it was lost
+  3    no broker, or it is stopping, or the connection to it was lost
   4    no answer: TIMEOUT, NO_RESPONDERS, RESPONDER_LOST
   130  ended by SIGINT (Ctrl-C); 143 by SIGTERM. broker and serve stop in order then, with 0`
 
@@ -29,6 +29,7 @@ const BY_ERROR: Partial<Record<ErrorCode, ExitCode>> = {
   PATH_TOO_LONG: ExitCode.USAGE,
   NO_BROKER: ExitCode.NO_BROKER,
   DISCONNECTED: ExitCode.NO_BROKER,
+  BROKER_STOPPING: ExitCode.NO_BROKER,
   TIMEOUT: ExitCode.NO_ANSWER,
   NO_RESPONDERS: ExitCode.NO_ANSWER,
   RESPONDER_LOST: ExitCode.NO_ANSWER,

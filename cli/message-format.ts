@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { Option } from 'commander'
 import type { Message } from '../client/index.js'
+import { escapeControls } from './escape-controls.js'
 import { jsonText } from './json-text.js'
 
 /** What is written for one message. */
@@ -20,8 +21,8 @@ Formats, each one line for a message (--bytes apart):
   (default)  for people: text with its control characters escaped, values as JSON, other bytes as base64
   --raw      the payload's bytes; one that holds a newline, or begins with "${BASE64_MARK}", is written as
              ${BASE64_MARK} and its base64, so that a line is a message, always
-  --json     an object {topic, priority, encoding, headers, data}; bytes are base64, integers beyond what
-             JSON's readers keep exactly are strings
+  --json     an object {topic, priority, encoding, retained, headers, data}; bytes are base64, integers
+             beyond what JSON's readers keep exactly are strings
   --bytes    the payload's bytes and nothing else, not even a newline behind them`
 
 export function formatOptions(): Option[] {
@@ -61,8 +62,8 @@ const MARK_BYTES = Buffer.from(BASE64_MARK)
 const NEWLINE = Buffer.from('\n')
 
 function jsonLine(message: Message): string {
-  const { topic, priority, encoding } = message
-  const known = { topic, priority, encoding }
+  const { topic, priority, encoding, retained } = message
+  const known = { topic, priority, encoding, retained }
   try {
     return `${jsonText({ ...known, headers: message.headers, data: message.data })}\n`
   } catch (error) {
@@ -84,14 +85,4 @@ function readable(message: Message): string {
 
 function base64(bytes: Buffer): string {
   return BASE64_MARK + bytes.toString('base64')
-}
-
-/** Control characters could end the line, or tell the terminal to do something. */
-function escapeControls(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
-    if (character === '\t') return character
-    if (character === '\n') return '\\n'
-    if (character === '\r') return '\\r'
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
-  })
 }

@@ -1,7 +1,10 @@
+import { escapeControls } from './escape-controls.js'
+
 export type Cell = string | number
 
 /** Lines of a table with aligned columns: numbers to the right, text to the left. */
-export function tableLines(headings: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+export function tableLines(headings: readonly string[], cells: readonly (readonly Cell[])[]): string[] {
+  const rows = cells.map((row) => row.map((cell) => (typeof cell === 'string' ? escapeControls(cell) : cell)))
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => String(row[column]).length)),
   )

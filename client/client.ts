@@ -1,31 +1,44 @@
-import { type ArrayOf, type Dtype, patternFault, RingbusError } from '../protocol/index.js'
+import { type ArrayOf, type Dtype, isReserved, patternFault, RingbusError } from '../protocol/index.js'
 import { asyncDispose, dispose } from './dispose.js'
 import type { ClientEvents } from './events.js'
 import type { Message } from './inbound/message.js'
 import {
   type CloseOptions,
   checkLoanOptions,
+  checkReadStreamOptions,
   checkServeOptions,
   checkSubscribeOptions,
+  checkWriteStreamOptions,
   type LoanOptions,
   type PublishOptions,
+  type ReadStreamOptions,
   type RequestOptions,
   type ServeOptions,
   type SubscribeOptions,
+  type WriteStreamOptions,
 } from './options.js'
+import { checkTopic } from './outbound/aliases.js'
+import { reservedError } from './outbound/publisher.js'
 import type { Loan, LoanLayout } from './rings/loan.js'
 import { Service } from './services/service.js'
 import { type ServiceHandler, ServiceMember } from './services/service-member.js'
 import type { Session } from './session.js'
+import { MessageStream } from './streams/message-stream.js'
+import { StreamedSubscription } from './streams/streamed-subscription.js'
+import { TopicStream } from './streams/topic-stream.js'
 import { HandledSubscription, type MessageHandler } from './subscriptions/handled-subscription.js'
 import { IteratedSubscription } from './subscriptions/iterated-subscription.js'
 import { Subscription } from './subscriptions/subscription.js'
+import type { SubscriptionSettings } from './subscriptions/subscription-member.js'
 import { checkFunction, checkOptions, timeoutMs } from './validate.js'
 
 /** Requests are mostly waiting: one service answers this many at a time unless it says otherwise. */
 const SERVICE_CONCURRENCY_DEFAULT = 16
 
 const CLOSE_TIMEOUT_DEFAULT_MS = 5000
+
+/** As Node has it for streams of objects. */
+const WRITE_STREAM_MESSAGES = 16
 
 /**
  * A connection to the broker, made by `connect`. It keeps the process alive until it is closed. Every method
@@ -115,12 +128,7 @@ export class RingbusClient implements Disposable, AsyncDisposable {
     if (handler !== undefined) checkFunction('handler', handler)
     this.#checkNewMember(pattern)
     const { budget, registry } = this.#session
-    const settings = {
-      pattern,
-      group: options.group,
-      concurrency: options.concurrency ?? 1,
-      view: options.view ?? false,
-    }
+    const settings = subscriptionSettings(pattern, options)
     const id = registry.nextId()
     const member =
       handler === undefined
@@ -128,6 +136,39 @@ export class RingbusClient implements Disposable, AsyncDisposable {
         : new HandledSubscription<T>(this.#session, budget, id, settings, handler)
     registry.add(member)
     return new Subscription<T>(member)
+  }
+
+  /**
+   * Subscribes, and gives the messages as a Readable, so that `pipeline` holds publishers up by what is written at its
+   * end. Nothing comes before somebody reads. It outlives a lost connection, and ends when the client is closed. There
+   * are no views, since streams keep messages for longer than those last. Throws BAD_PATTERN.
+   */
+  createReadStream<T = unknown>(pattern: string, options: ReadStreamOptions = {}): MessageStream<T> {
+    checkReadStreamOptions(options)
+    this.#checkNewMember(pattern)
+    const { budget, registry } = this.#session
+    const settings = subscriptionSettings(pattern, options)
+    return new MessageStream<T>(options.highWaterMark ?? 0, (sink) => {
+      const member = new StreamedSubscription<T>(this.#session, budget, registry.nextId(), settings, sink)
+      registry.add(member)
+      return member
+    })
+  }
+
+  /**
+   * A Writable that publishes what is written to it on one topic, with these options: it waits where `publish` returns
+   * false or throws BACKPRESSURE, and finishes once the broker has routed everything. What else `publish` throws, and a
+   * `flush` that rejects, destroys it. A message of a read stream is published as it came. Throws BAD_TOPIC,
+   * TOPIC_RESERVED.
+   */
+  createWriteStream(topic: string, options: WriteStreamOptions = {}): TopicStream {
+    if (this.#session.isClosed) throw closedError()
+    checkWriteStreamOptions(options)
+    checkTopic(topic)
+    if (isReserved(topic)) throw reservedError(topic)
+    const { highWaterMark = WRITE_STREAM_MESSAGES, ...publishOptions } = options
+    const plain = Object.keys(publishOptions).length === 0
+    return new TopicStream(topic, highWaterMark, this, plain ? undefined : publishOptions)
   }
 
   /**
@@ -259,4 +300,10 @@ export class RingbusClient implements Disposable, AsyncDisposable {
 
 function closedError(): RingbusError {
   return new RingbusError('CLOSED', 'The client is closed')
+}
+
+function subscriptionSettings(pattern: string, options: SubscribeOptions): SubscriptionSettings {
+  const { group, concurrency = 1, view = false, overflow, backlogMessagesMax, backlogBytesMax } = options
+  const retained = options.retained ?? group === undefined
+  return { pattern, group, concurrency, view, overflow, backlogMessagesMax, backlogBytesMax, retained }
 }

@@ -1,4 +1,5 @@
 import {
+  type Body,
   decodeBody,
   decodeName,
   type ErrorCode,
@@ -22,6 +23,7 @@ import type { Requester } from './requests/requester.js'
 import type { Rings } from './rings/rings.js'
 import type { Calls } from './services/calls.js'
 import { ServiceMember } from './services/service-member.js'
+import { SubscriptionMember } from './subscriptions/subscription-member.js'
 
 /** Whom the broker's frames are for. */
 export interface FrameTargets {
@@ -95,6 +97,9 @@ export class FrameRouter implements FrameSink {
       case Kind.DRAINED:
         registry.find(id)?.drained()
         return undefined
+      case Kind.SLOW:
+        this.#tellSlow(id, decodeBody(Kind.SLOW, bytes, start, length))
+        return undefined
       case Kind.FLUSHED:
         barriers.passed(id)
         return undefined
@@ -130,6 +135,12 @@ export class FrameRouter implements FrameSink {
     }
     if (this.#targets.inbox.append(current, bytes, start, length)) return undefined
     return fault('BAD_FRAME', 'its topic id was never given a name', bytes, start)
+  }
+
+  /** It may have crossed the end of its subscription. */
+  #tellSlow(id: number, body: Body<typeof Kind.SLOW>): void {
+    const member = this.#targets.registry.find(id)
+    if (member instanceof SubscriptionMember) member.toldSlow(body)
   }
 
   #refuse(bytes: Buffer, start: number, length: number): void {

@@ -2,18 +2,22 @@ import {
   CONCURRENCY_MAX,
   type EncodingName,
   type Headers,
+  OVERFLOW_POLICIES,
   type OverflowPolicy,
   PAYLOAD_BYTES_CEILING,
+  RingbusError,
 } from '../protocol/index.js'
 import { ringHost } from './rings/ring-host.js'
 import {
   checkBoolean,
   checkDelay,
+  checkOneOf,
   checkOptions,
   checkPositiveInteger,
   checkSignal,
   checkString,
   checkUserNumber,
+  expected,
 } from './validate.js'
 
 /** How a client comes back after its connection was lost. Times are in milliseconds. */
@@ -90,16 +94,28 @@ export interface SubscribeOptions {
   /**
    * What becomes of messages that the backlog in the broker has no room for. `block`: publishers of the topic are paused
    * until there is room, and the oldest are dropped when this subscription takes nothing for a second; `drop-oldest`: the
-   * oldest of the lowest priority; `drop-newest`: the newest; `latest`: of each topic only the newest waits; `disconnect`:
-   * the client loses its connection. Default `block`.
+   * oldest of the lowest priority; `drop-newest`: the newest; `latest`: of each topic only the newest waits, and only 16 KiB
+   * wait in this process, so that what is handled is fresh; `disconnect`: the client loses its connection. Default `block`.
    */
   readonly overflow?: OverflowPolicy | undefined
   /** Messages that may wait in the broker. Default, and at most: the broker's limit. */
   readonly backlogMessagesMax?: number | undefined
   /** Bytes that may wait in the broker. Default, and at most: the broker's limit. */
   readonly backlogBytesMax?: number | undefined
-  /** Whether the kept messages of matching topics come first. Default true, in a group false. */
+  /** Whether the kept messages of matching topics come first, again after a reconnect. Default true; in a group, none do. */
   readonly retained?: boolean | undefined
+}
+
+export interface ReadStreamOptions extends Omit<SubscribeOptions, 'concurrency' | 'view'> {
+  /**
+   * Messages that are fetched before they are asked for. More urgent ones that come later do not overtake them. Default 0.
+   */
+  readonly highWaterMark?: number | undefined
+}
+
+export interface WriteStreamOptions extends PublishOptions {
+  /** Messages that wait in the stream while the topic is held up, before `write` returns false. Default 16. */
+  readonly highWaterMark?: number | undefined
 }
 
 export interface RequestOptions extends PayloadOptions {
@@ -214,11 +230,67 @@ export function ringSettings(option: ConnectOptions['ring']): RingSettings {
   return { enabled, thresholdBytes: option.threshold }
 }
 
+const SUBSCRIBE_OPTIONS = [
+  'group',
+  'concurrency',
+  'view',
+  'overflow',
+  'backlogMessagesMax',
+  'backlogBytesMax',
+  'retained',
+] as const
+
 export function checkSubscribeOptions(options: SubscribeOptions): void {
-  checkOptions('the options of subscribe', options, ['group', 'concurrency', 'view'])
+  checkOptions('the options of subscribe', options, SUBSCRIBE_OPTIONS)
   checkBoolean('view', options.view)
-  checkString('group', options.group)
   checkPositiveInteger('concurrency', options.concurrency, CONCURRENCY_MAX)
+  checkBacklogOptions(options)
+}
+
+const READ_STREAM_OPTIONS = [
+  'group',
+  'overflow',
+  'backlogMessagesMax',
+  'backlogBytesMax',
+  'retained',
+  'highWaterMark',
+] as const
+
+export function checkReadStreamOptions(options: ReadStreamOptions): void {
+  if (options !== null && typeof options === 'object' && 'view' in options && options.view !== false) {
+    throw new RingbusError(
+      'INVALID_ARGUMENT',
+      'Expected the options of createReadStream to hold no `view`: streams keep messages for longer than a view lasts',
+    )
+  }
+  checkOptions('the options of createReadStream', options, [...READ_STREAM_OPTIONS, 'view'])
+  checkHighWaterMark(options.highWaterMark)
+  checkBacklogOptions(options)
+}
+
+const PUBLISH_OPTIONS = ['priority', 'headers', 'encoding', 'shape', 'ttl', 'retain'] as const
+
+export function checkWriteStreamOptions(options: WriteStreamOptions): void {
+  checkOptions('the options of createWriteStream', options, [...PUBLISH_OPTIONS, 'highWaterMark'])
+  checkHighWaterMark(options.highWaterMark)
+}
+
+function checkHighWaterMark(value: unknown): void {
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)) return
+  throw expected('highWaterMark', 'a number of messages', value)
+}
+
+function checkBacklogOptions({ group, overflow, retained, ...limits }: SubscribeOptions): void {
+  checkString('group', group)
+  checkOneOf('overflow', overflow, OVERFLOW_POLICIES)
+  checkPositiveInteger('backlogMessagesMax', limits.backlogMessagesMax, Number.MAX_SAFE_INTEGER)
+  checkPositiveInteger('backlogBytesMax', limits.backlogBytesMax, Number.MAX_SAFE_INTEGER)
+  checkBoolean('retained', retained)
+  if (group === undefined || retained !== true) return
+  throw new RingbusError(
+    'INVALID_ARGUMENT',
+    'Expected `retained` not to be true in a group: a kept message would go to each member of it',
+  )
 }
 
 export function checkServeOptions(options: ServeOptions): void {

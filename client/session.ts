@@ -1,9 +1,11 @@
 import { Kind, RingbusError } from '../protocol/index.js'
 import { debug } from './debug.js'
 import { Deferred } from './deferred.js'
-import { Events } from './events.js'
+import { Events, type SlowInfo } from './events.js'
 import { FrameRouter } from './frame-router.js'
 import { Inbox } from './inbound/inbox.js'
+import { LatencySamples } from './inbound/latency-samples.js'
+import { ReportTimer } from './inbound/report-timer.js'
 import { TopicNames } from './inbound/topic-names.js'
 import { Connection, type ConnectionListener, type ConnectionSettings } from './link/connection.js'
 import type { Link } from './link/link.js'
@@ -54,11 +56,14 @@ export class Session implements ConnectionListener, MemberContext {
   readonly registry = new Registry(this.outbox, this.barriers)
   readonly calls = new Calls()
   readonly budget = new InboxBudget()
+  readonly reports = new ReportTimer()
+  readonly latency = new LatencySamples(this.outbox, this.reports)
   readonly publisher: Publisher
   readonly loans: Loans
   readonly requester: Requester
   readonly inbox: Inbox
   readonly report = (error: RingbusError): void => this.events.reportError(error)
+  readonly slow = (info: SlowInfo, surprise: boolean): void => this.events.reportSlow(info, surprise)
   readonly #names = new TopicNames()
   readonly #rings: Rings
   readonly #router: FrameRouter

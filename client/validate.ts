@@ -34,6 +34,11 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== 'function') throw expected(name, 'a function', value)
 }
 
+export function checkOneOf(name: string, value: unknown, choices: readonly string[]): void {
+  if (value === undefined || choices.includes(value as string)) return
+  throw expected(name, `one of ${choices.map((choice) => `'${choice}'`).join(', ')}`, value)
+}
+
 export function checkPositiveInteger(name: string, value: unknown, max: number): void {
   if (value === undefined) return
   if (Number.isSafeInteger(value) && (value as number) > 0 && (value as number) <= max) return

@@ -179,12 +179,17 @@ export function frameLayout(bytes: Uint8Array, start: number): FrameLayout {
   return { expiryNs, sentAtNs, headersStart, headersEnd, payloadStart: headersEnd }
 }
 
+/** When a frame expires, in nanoseconds of CLOCK_MONOTONIC; Infinity when it does not. [WIRE-3.2] */
+export function expiryOf(bytes: Uint8Array, start: number): number {
+  if ((bytes[start + Offset.FLAGS]! & Flag.EXPIRY) === 0) return Number.POSITIVE_INFINITY
+  // An expiry of 0 is none.
+  return readU64(bytes, start + HEADER_BYTES) || Number.POSITIVE_INFINITY
+}
+
 /** Whether the expiry of a frame has passed; the clock is read only for frames that have one. [WIRE-3.2] */
 export function hasExpired(bytes: Uint8Array, start: number): boolean {
   if ((bytes[start + Offset.FLAGS]! & Flag.EXPIRY) === 0) return false
-  // An expiry of 0 is none.
-  const expiryNs = readU64(bytes, start + HEADER_BYTES)
-  return expiryNs !== 0 && expiryNs <= Number(process.hrtime.bigint())
+  return expiryOf(bytes, start) <= Number(process.hrtime.bigint())
 }
 
 /** Bytes of the longest frame that its kind, its flags and the largest payload permit. [WIRE-1.6] */

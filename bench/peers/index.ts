@@ -1,15 +1,20 @@
 export {
   type Connection,
   type ConnectSettings,
+  type DeliveryAccount,
   type DeliveryCounts,
   type Draft,
   FOREIGN_NAMES,
+  type Holding,
   OWN_NAMES,
   PAYLOADS_IN_TURN,
   type Peer,
   type PeerName,
   type Requests,
   type Server,
+  type ServerOptions,
+  type StreamedMessage,
+  type Streams,
   type Tuning,
 } from './peer.js'
 

@@ -7,10 +7,14 @@ import { programPresence, startServerProgram } from './server-process.js'
 
 const PROGRAM = 'nats-server'
 
-/** As much as ringbus takes in one payload, and more than a window of any scenario takes. */
+/** As much as ringbus takes in one payload. */
 const CONFIGURATION = `
 listen: 127.0.0.1:-1
 max_payload: 67108864
+`
+
+/** More than a window of any scenario takes; a subscriber that has not read as much is disconnected. */
+const HOLDING = `
 max_pending: 268435456
 `
 
@@ -70,10 +74,10 @@ export const nats: Peer = {
     return programPresence(PROGRAM, '--version', /v?(\d\S*)/)
   },
 
-  startServer() {
+  startServer({ holding = 'everything' }) {
     return startServerProgram(PROGRAM, (folder) => {
       const configurationPath = join(folder, 'nats.conf')
-      writeFileSync(configurationPath, CONFIGURATION)
+      writeFileSync(configurationPath, holding === 'everything' ? CONFIGURATION + HOLDING : CONFIGURATION)
       let address: string | undefined
       return {
         args: ['-c', configurationPath],
@@ -86,13 +90,13 @@ export const nats: Peer = {
     })
   },
 
-  async connect(address) {
+  async connect(address, { reconnects = false }) {
     const connection = await connect({
       servers: address,
       noEcho: true,
       noAsyncTraces: true,
       resolve: false,
-      reconnect: false,
+      reconnect: reconnects,
       pingInterval: PING_INTERVAL_MS,
     })
     return new NatsPeerConnection(connection)

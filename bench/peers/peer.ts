@@ -1,3 +1,5 @@
+import type { Readable, Writable } from 'node:stream'
+
 /** Memory for one payload: fill it, then publish it. */
 export interface Draft {
   readonly bytes: Uint8Array
@@ -12,6 +14,18 @@ export interface Requests {
   request(topic: string, payload: Buffer): Promise<Uint8Array>
 }
 
+export interface StreamedMessage {
+  readonly bytes: Uint8Array
+}
+
+/** Streams of Node's, of a system that has them: by a pipeline, a slow reader holds a fast writer up. */
+export interface Streams {
+  /** Takes payloads. */
+  writable(topic: string): Writable
+  /** Gives messages. In force after the next flush. */
+  readable(topic: string): Readable
+}
+
 /** The handler's payload is valid until the handler has returned, or until the promise that it returned settles. */
 export type PayloadHandler = (payload: Uint8Array) => void | Promise<void>
 
@@ -22,9 +36,11 @@ export interface Connection {
    * subscriber has reported it as handled. False when the next publish should wait for `ready`.
    */
   publish(topic: string, payload: Buffer): boolean
+  /** The same, ahead of everything else, where a system has priorities. */
+  publishUrgent?(topic: string, payload: Buffer): boolean
   /** Resolves when publishing is welcome, and at once where a system never says that it is not. */
   ready(topic: string): Promise<void>
-  /** In force after the next flush. */
+  /** In force after the next flush. Some systems take a pattern as well, with `*` for a token. */
   subscribe(topic: string, handler: PayloadHandler): void
   /** Resolves once the server has taken everything before. */
   flush(): Promise<void>
@@ -32,6 +48,7 @@ export interface Connection {
   /** The system's own memory to fill, where it has some; otherwise payloads are buffers of the publisher. */
   loan?(topic: string, byteLength: number): Promise<Draft>
   readonly requests?: Requests
+  readonly streams?: Streams
 }
 
 /**
@@ -58,17 +75,43 @@ export interface DeliveryCounts {
   readonly inlined: number
 }
 
+/** What a server says has become of the messages that were published to one subscriber. */
+export interface DeliveryAccount {
+  readonly matched: number
+  readonly handled: number
+  readonly dropped: number
+  readonly queued: number
+  readonly inFlight: number
+}
+
+/**
+ * How much a server holds for a subscriber that does not read: as it is shipped, or so much that it keeps whatever a
+ * scenario publishes.
+ */
+export type Holding = 'shipped' | 'everything'
+
+export interface ServerOptions {
+  readonly profileFolder: string | undefined
+  /** Default: 'shipped' for ringbus, 'everything' for the others, to which flow control of the harness is foreign. */
+  readonly holding?: Holding
+}
+
 export interface Server {
   /** What workers connect to. */
   readonly address: string
+  readonly pid: number
   stop(): Promise<void>
   /** Where a system has several ways for a payload, which of them payloads went. */
   deliveryCounts?(): Promise<DeliveryCounts>
+  /** Of the one subscription of a process, where a system keeps account. */
+  accountOf?(pid: number): Promise<DeliveryAccount>
 }
 
 export interface ConnectSettings {
   /** The smallest payload of a measurement, which a system with a ring sends by it. */
   readonly payloadBytesMin: number
+  /** The connection comes back when the server has closed it; otherwise that ends the worker. Default false. */
+  readonly reconnects?: true
 }
 
 /** Whether a system can be measured here: its version, or why it cannot. */
@@ -81,7 +124,7 @@ export interface Peer {
   /** The way that payloads must go for a figure to count, where a system has several. */
   readonly way?: 'ring' | 'inline'
   presence(): Promise<Presence> | Presence
-  startServer(options: { readonly profileFolder: string | undefined }): Promise<Server>
+  startServer(options: ServerOptions): Promise<Server>
   connect(address: string, settings: ConnectSettings): Promise<Connection>
 }
 

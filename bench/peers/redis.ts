@@ -6,6 +6,9 @@ import { programPresence, startServerProgram } from './server-process.js'
 
 const PROGRAM = 'redis-server'
 
+/** A subscriber that has not read as much as the server would hold by itself is otherwise disconnected. */
+const HOLDING = { 'client-output-buffer-limit': 'pubsub 0 0 0' }
+
 class RedisConnection implements Connection {
   readonly #client: RedisClientType
   /** Subscriptions that the server has not yet confirmed. */
@@ -23,7 +26,10 @@ class RedisConnection implements Connection {
   async ready(): Promise<void> {}
 
   subscribe(topic: string, handler: PayloadHandler): void {
-    const subscribed = this.#client.subscribe(topic, (payload) => void handler(payload), true)
+    const listener = (payload: Buffer) => void handler(payload)
+    const subscribed = topic.includes('*')
+      ? this.#client.pSubscribe(topic, listener, true)
+      : this.#client.subscribe(topic, listener, true)
     this.#subscribing = Promise.all([this.#subscribing, subscribed])
   }
 
@@ -50,7 +56,7 @@ export const redis: Peer = {
     return programPresence(PROGRAM, '--version', /v=(\S+)/)
   },
 
-  startServer() {
+  startServer({ holding = 'everything' }) {
     return startServerProgram(PROGRAM, (folder) => {
       const socketPath = join(folder, 'redis.sock')
       const settings: Record<string, string> = {
@@ -60,8 +66,7 @@ export const redis: Peer = {
         // Nothing is stored, so nothing is written to the disk meanwhile.
         save: '',
         appendonly: 'no',
-        // A subscriber that has not read as much is otherwise disconnected.
-        'client-output-buffer-limit': 'pubsub 0 0 0',
+        ...(holding === 'everything' ? HOLDING : {}),
       }
       return {
         args: Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
@@ -70,14 +75,14 @@ export const redis: Peer = {
     })
   },
 
-  async connect(address) {
+  async connect(address, { reconnects = false }) {
     // Version 3 of its protocol lets one connection subscribe and publish.
     const client: RedisClientType = createClient({
       RESP: 3,
-      socket: { path: address, reconnectStrategy: false },
+      socket: { path: address, ...(reconnects ? {} : { reconnectStrategy: false }) },
     })
     client.on('error', (error) => {
-      throw error
+      if (!reconnects) throw error
     })
     await client.connect()
     return new RedisConnection(client)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectOptions, connect, type RingbusClient } from '../../client/index.js'
 import { MIB } from '../sizes.js'
-import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Tuning } from './peer.js'
+import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Streams, Tuning } from './peer.js'
 import { startRingbusBroker } from './ringbus-broker.js'
 
 const MANIFEST = new URL('../../../package.json', import.meta.url)
@@ -43,10 +43,16 @@ const USAGES: Record<OwnName, Usage> = {
  */
 const SETTINGS = { ringIdleMs: 3_600_000 }
 
+/** More than any scenario publishes to a subscriber that does not take it. */
+const HELD_BYTES = 256 * MIB
+
+const URGENT = { priority: 31 }
+
 class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
   readonly #usage: Usage
   readonly requests: Requests
+  readonly streams: Streams
   readonly loan?: (topic: string, byteLength: number) => Promise<Draft>
 
   constructor(bus: RingbusClient, usage: Usage) {
@@ -61,11 +67,19 @@ class RingbusConnection implements Connection {
         return reply.bytes
       },
     }
+    this.streams = {
+      writable: (topic) => bus.createWriteStream(topic),
+      readable: (topic) => bus.createReadStream(topic),
+    }
     if (usage.loan) this.loan = (topic, byteLength) => bus.loan(topic, byteLength)
   }
 
   publish(topic: string, payload: Buffer): boolean {
     return this.#bus.publish(topic, payload)
+  }
+
+  publishUrgent(topic: string, payload: Buffer): boolean {
+    return this.#bus.publish(topic, payload, URGENT)
   }
 
   ready(topic: string): Promise<void> {
@@ -109,8 +123,9 @@ export function ringbusVariant(name: OwnName): Peer {
       return { version: (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string }).version }
     },
 
-    startServer({ profileFolder }) {
-      return startRingbusBroker(profileFolder, SETTINGS)
+    startServer({ profileFolder, holding = 'shipped' }) {
+      const held = holding === 'everything' ? { backlogBytesMax: HELD_BYTES } : {}
+      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held })
     },
 
     async connect(path, { payloadBytesMin }) {

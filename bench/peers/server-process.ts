@@ -45,7 +45,7 @@ export async function startServerProgram(
     setTimeout(() => fail('did not say that it was ready'), START_TIMEOUT_MS).unref()
   })
   try {
-    return { address: await address, stop }
+    return { address: await address, pid: server.pid!, stop }
   } catch (error) {
     await stop()
     throw error

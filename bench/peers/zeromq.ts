@@ -107,6 +107,7 @@ export const zeromq: Peer = {
     await proxy.call('start', { folder })
     return {
       address: folder,
+      pid: proxy.pid,
       async stop() {
         await proxy.kill()
         rmSync(folder, { recursive: true })

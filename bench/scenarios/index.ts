@@ -1,9 +1,12 @@
 import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
+import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
+import { pipelineMemoryScenario } from './pipeline-memory.js'
 import { ringMemoryScenario } from './ring-memory.js'
 import type { Scenario } from './scenario.js'
+import { stoppedSubscriberScenario } from './stopped-subscriber.js'
 import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
@@ -18,9 +21,12 @@ export type {
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
+  ...overtakingScenarios,
   ...payloadLatencyScenarios,
   ...payloadStreamScenarios,
   ringMemoryScenario,
+  pipelineMemoryScenario,
+  stoppedSubscriberScenario,
   idleClientsScenario,
   subscriptionsScenario,
 ]

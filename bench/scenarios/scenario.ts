@@ -1,8 +1,8 @@
-import type { Peer, PeerName, Server } from '../peers/index.js'
+import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
   readonly name: string
-  readonly unit: 'messages/s' | 'MiB/s' | 'µs' | 's' | 'bytes' | 'MiB' | 'ratio'
+  readonly unit: 'messages/s' | 'MiB/s' | 'messages' | 'µs' | 'ms' | 's' | 'bytes' | 'MiB' | 'ratio'
   readonly better: 'higher' | 'lower'
 }
 
@@ -18,6 +18,12 @@ export interface MeasureOptions {
   readonly seriesCount: number
   /** How long a latency series of a given payload size takes. */
   readonly seriesMs: number
+  /** Messages of a backlog. */
+  readonly backlogCount: number
+  /** Messages of a pipeline. */
+  readonly pipelineCount: number
+  /** How long a process is stopped. */
+  readonly stopMs: number
   /** Where processes leave their profiles. */
   readonly profileFolder: string | undefined
 }
@@ -51,7 +57,7 @@ interface Closable {
 
 export async function withServer<Result>(
   peer: Peer,
-  options: MeasureOptions,
+  options: ServerOptions,
   use: (server: Server) => Promise<Result>,
 ): Promise<Result> {
   const server = await peer.startServer(options)

@@ -1,12 +1,8 @@
 import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
-import { BufferPool } from './buffer-pool.js'
+import { BLOCK_BYTES_MAX, BLOCKS, type UsedBlocks } from './blocks.js'
 
 /** The first block is small, for most queues stay short; each further one is twice as large, up to the last. */
 const BLOCK_BYTES_MIN = 1024
-const BLOCK_BYTES_MAX = 64 * 1024
-
-/** Blocks of queues that grew, for the next one: 8 MiB, one full backlog. */
-export const BLOCKS = new BufferPool(BLOCK_BYTES_MAX, 128)
 
 /**
  * A first-in first-out queue of whole frames, copied one behind another into blocks. A frame's own length says
@@ -25,6 +21,7 @@ export class FrameQueue {
   #ends: number[] = []
   #first = 0
   #headStart = 0
+  #isHeadSent = false
   #blockBytes = BLOCK_BYTES_MIN
 
   get isEmpty(): boolean {
@@ -44,6 +41,11 @@ export class FrameQueue {
   /** Where the last frame of that block ends. */
   get headEnd(): number {
     return this.#ends[this.#first]!
+  }
+
+  /** Whether frames of that block were sent: it must not be written again before they have left. */
+  get isHeadSent(): boolean {
+    return this.#isHeadSent
   }
 
   /** Appends a copy of the whole frames between `start` and `end`, padding included. */
@@ -67,17 +69,66 @@ export class FrameQueue {
     }
   }
 
-  /** Takes off the frames of the head block that end at `start`; returns the block if it is used up. */
+  /** The frames that stay, in a queue of their own; this one, if all do. Asks once for each frame, in order. */
+  filtered(stays: (bytes: Buffer, start: number) => boolean): FrameQueue {
+    let left: FrameQueue | undefined
+    for (let index = this.#first; index < this.#blocks.length; index++) {
+      const bytes = this.#blocks[index]!
+      const end = this.#ends[index]!
+      let keptFrom = index === this.#first ? this.#headStart : 0
+      for (let start = keptFrom; start < end; ) {
+        const next = firstFrameEnd(bytes, start)
+        if (!stays(bytes, start)) {
+          left ??= this.#copyBefore(index)
+          left.push(bytes, keptFrom, start)
+          keptFrom = next
+        }
+        start = next
+      }
+      left?.push(bytes, keptFrom, end)
+    }
+    return left ?? this
+  }
+
+  /** Takes off the frames of the head block that end at `start` and were sent; returns the block if it is used up. */
   takeUntil(start: number): Buffer | undefined {
+    this.#isHeadSent = true
+    return this.#advance(start)
+  }
+
+  /** The same for frames that were not sent. */
+  discardUntil(start: number): Buffer | undefined {
+    return this.#advance(start)
+  }
+
+  /** Gives up every block: the queue is not used any more. */
+  giveBlocks(blocks: UsedBlocks): void {
+    for (let index = this.#first; index < this.#blocks.length; index++) {
+      blocks.add(this.#blocks[index]!, index === this.#first && this.#isHeadSent)
+    }
+    this.#reset()
+  }
+
+  #advance(start: number): Buffer | undefined {
     this.#headStart = start
     if (start < this.headEnd) return undefined
     const usedUp = this.head
     this.#blocks[this.#first] = EMPTY_BLOCK
     this.#first += 1
     this.#headStart = 0
+    this.#isHeadSent = false
     if (this.#first === this.#blocks.length) this.#reset()
     else if (this.#first > 32 && this.#first * 2 > this.#blocks.length) this.#compact()
     return usedUp
+  }
+
+  /** A queue with what lies in the blocks before one. */
+  #copyBefore(limit: number): FrameQueue {
+    const copy = new FrameQueue()
+    for (let index = this.#first; index < limit; index++) {
+      copy.push(this.#blocks[index]!, index === this.#first ? this.#headStart : 0, this.#ends[index]!)
+    }
+    return copy
   }
 
   /** Bytes that the last block has left. */
@@ -112,6 +163,8 @@ export class FrameQueue {
     this.#blocks = []
     this.#ends = []
     this.#first = 0
+    this.#headStart = 0
+    this.#isHeadSent = false
     this.#blockBytes = BLOCK_BYTES_MIN
   }
 }

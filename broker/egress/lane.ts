@@ -1,5 +1,14 @@
 import { controlFrame, Kind } from '../../protocol/index.js'
 import type { Backlog } from './backlog.js'
+import { type Gauges, UNWATCHED } from './gauges.js'
+import { LevelBacklog } from './level-backlog.js'
+import type { TopicIds } from './topic-ids.js'
+
+/**
+ * Why a lane drops a frame: its expiry has passed; a newer one of the topic has come; or its payload lies in a ring that
+ * the client cannot map, and is too large to go by socket.
+ */
+export type LaneDrop = 'expired' | 'replaced' | 'unsendable'
 
 /**
  * One way into a client: a subscription, a service, or the client's replies. An outbox sends from its lanes by
@@ -10,23 +19,22 @@ export class Lane {
   credit: number
   /** Frames sent; a subscription takes off what its client reports as handled. */
   inFlight = 0
-  /** Frames dropped here because their expiry had passed. */
-  expired = 0
-  /** Frames whose payload lies in a ring that the client cannot map, and is too large to go by socket. */
-  unsendable = 0
   /** Made when the first frame has to wait. */
   backlog: Backlog | undefined
   /** The levels at which the outbox has this lane in its round; a subset of the backlog's. */
   listedMask = 0
   /** The levels whose next frame lies in a ring and must wait: they are in no round until the lane is unblocked. */
   blockedMask = 0
+  /** What counts its frames together with those of others. */
+  readonly gauges: Gauges
   readonly #id: number
   #deliverFrame: Buffer | undefined
 
   /** `id` 0 is the lane of replies, which name their request themselves. */
-  constructor(id: number, credit: number) {
+  constructor(id: number, credit: number, gauges: Gauges = UNWATCHED) {
     this.#id = id
     this.credit = credit
+    this.gauges = gauges
   }
 
   get id(): number {
@@ -51,6 +59,17 @@ export class Lane {
   get waitsForRing(): boolean {
     return false
   }
+
+  /** Called when the first frame has to wait. */
+  newBacklog(topics: TopicIds): Backlog {
+    return new LevelBacklog(topics, this.gauges)
+  }
+
+  /** Called for each frame that is not sent although it was its turn, or that another one has replaced. */
+  dropped(_reason: LaneDrop): void {}
+
+  /** Called as some of what was queued has left. */
+  relieved(): void {}
 
   /** Called as the last queued frame has left. */
   emptied(): void {}

@@ -1,7 +1,8 @@
 import { Flag, hasExpired, isByRing, Offset, paddedLength, readU32 } from '../../protocol/index.js'
-import { Backlog } from './backlog.js'
+import type { Backlog } from './backlog.js'
+import { UsedBlocks } from './blocks.js'
 import type { Channel } from './channel.js'
-import { BLOCKS } from './frame-queue.js'
+import { Eviction } from './eviction.js'
 import { Gather } from './gather.js'
 import { Lane } from './lane.js'
 import { ReadyLanes } from './ready-lanes.js'
@@ -35,9 +36,18 @@ export interface FlushList {
   addLater(outbox: Outbox): void
 }
 
+/** Why a client is let go that does not read what it must, or as fast as it said. */
+export type OverflowCode = 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW' | 'SLOW_CONSUMER'
+
+/** What a client is told when its socket takes it: made at that moment, so that nothing piles up. */
+export interface Announcement {
+  /** Undefined: there is nothing to tell any more. */
+  announced(): Buffer | undefined
+}
+
 export interface OutboxEvents {
   /** The client does not read what it must: it is to be let go. */
-  overflowed(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void
+  overflowed(code: OverflowCode, message: string): void
   /** The socket takes bytes again and nothing urgent is left: services may be given requests. */
   writable(): void
 }
@@ -68,8 +78,11 @@ export class Outbox {
   #controlBytes = 0
   /** Backlogs with frames that lie where they were read, and must be copied before the next read. */
   readonly #unsettled: Backlog[] = []
-  /** Blocks of queues that were emptied, and are not known to have left. */
-  readonly #usedUp: Buffer[] = []
+  readonly #usedBlocks = new UsedBlocks()
+  /** Made with the first that has to wait. */
+  #announcements: Set<Announcement> | undefined
+  /** Takes frames out of backlogs that are not to be sent. */
+  readonly eviction: Eviction
   isListed = false
   messagesSent = 0
 
@@ -88,6 +101,7 @@ export class Outbox {
     this.#gate = gate
     this.#outboxBytesMax = outboxBytesMax
     this.#gather = new Gather(channel)
+    this.eviction = new Eviction(gate, this.#usedBlocks, (lane) => this.unblock(lane))
     channel.onWritable = () => this.#writable()
   }
 
@@ -128,10 +142,13 @@ export class Outbox {
 
   /** Keeps a copy of a frame until it may leave. The caller has checked the lane's limits. */
   enqueue(lane: Lane, level: number, bytes: Buffer, start: number, length: number): void {
-    lane.backlog ??= new Backlog(this.#topics)
-    if (isByRing(bytes, start)) lane.backlog.addRingBytes(this.#gate.queued(bytes, start))
-    if (lane.backlog.push(level, bytes, start, length)) {
-      this.#unsettled.push(lane.backlog)
+    lane.backlog ??= lane.newBacklog(this.#topics)
+    const { backlog } = lane
+    if (isByRing(bytes, start)) backlog.addRingBytes(this.#gate.queued(bytes, start))
+    const replaced = backlog.predecessor(readU32(bytes, start + Offset.TOPIC))
+    if (replaced !== undefined) this.#replaced(lane, backlog, replaced)
+    if (backlog.push(level, bytes, start, length)) {
+      this.#unsettled.push(backlog)
       this.#list()
     }
     if (lane.credit > 0) this.resume(lane)
@@ -145,14 +162,14 @@ export class Outbox {
       return
     }
     this.enqueue(this.replies, level, bytes, start, length)
-    if (this.replies.queuedBytes > this.#outboxBytesMax) this.#overflow('OUTBOX_OVERFLOW')
+    if (this.replies.queuedBytes > this.#outboxBytesMax) this.#overflow('OUTBOX_OVERFLOW', 'replies')
   }
 
   /** Sends the answer to a control frame ahead of everything that is queued. */
   control(frame: Buffer): void {
     if (this.#state === 'congested') this.#controlBytes += frame.length
     this.notify(frame)
-    if (this.#controlBytes > UNREAD_CONTROL_BYTES_MAX) this.#overflow('CONTROL_OVERFLOW')
+    if (this.#controlBytes > UNREAD_CONTROL_BYTES_MAX) this.#overflow('CONTROL_OVERFLOW', 'answers')
   }
 
   /**
@@ -166,6 +183,24 @@ export class Outbox {
     this.#list()
   }
 
+  /** Sends what is to be told now, or once the socket takes bytes again: then a second call changes nothing. */
+  announce(announcement: Announcement): void {
+    if (this.#state === 'congested') {
+      this.#announcements ??= new Set()
+      this.#announcements.add(announcement)
+    } else if (this.#state === 'open') {
+      const frame = announcement.announced()
+      if (frame !== undefined) this.notify(frame)
+    }
+  }
+
+  /** The client is let go, since it takes too little or too late: nothing is added any more. */
+  giveUp(code: OverflowCode, message: string): void {
+    if (this.#state === 'overflowed' || this.#state === 'ended') return
+    this.#state = 'overflowed'
+    this.#events.overflowed(code, message)
+  }
+
   /** The lane has credit and a backlog: it takes part in the rounds again. */
   resume(lane: Lane): void {
     this.#ready ??= new ReadyLanes()
@@ -177,14 +212,6 @@ export class Outbox {
   unblock(lane: Lane): void {
     lane.blockedMask = 0
     if (lane.credit > 0 && lane.queuedMessages > 0) this.resume(lane)
-  }
-
-  /** Drops what is queued for a lane; returns how many frames that were. */
-  drop(lane: Lane): number {
-    const { backlog } = lane
-    if (backlog === undefined) return 0
-    backlog.forEachByRing((bytes, start) => this.#gate.unqueued(bytes, start))
-    return backlog.clear()
   }
 
   /** Sends a frame with a descriptor, and ends the stream. False: it could not be sent. */
@@ -204,7 +231,7 @@ export class Outbox {
     for (let index = 0; index < this.#unsettled.length; index++) this.#unsettled[index]!.settle()
     this.#unsettled.length = 0
     if (this.#state !== 'open') return
-    if (!this.#gather.flush()) this.#state = 'congested'
+    this.#sendGathered()
     for (let writes = 0; this.#state === 'open'; writes++) {
       if (this.#ready === undefined || this.#ready.isEmpty) return
       if (writes === WRITES_IN_A_ROW_MAX) return this.#flushList.addLater(this)
@@ -230,33 +257,36 @@ export class Outbox {
     this.#controls = []
     this.#controlBytes = 0
     this.#ready = undefined
-    this.drop(this.replies)
+    this.#announcements = undefined
+    this.eviction.all(this.replies)
   }
 
   #sendGathered(): void {
-    if (this.#gather.flush()) this.#giveBlocks()
+    if (this.#gather.flush()) this.#usedBlocks.release()
     else this.#state = 'congested'
   }
 
-  /** What was sent from them has left. */
-  #giveBlocks(): void {
-    for (let index = 0; index < this.#usedUp.length; index++) BLOCKS.give(this.#usedUp[index]!)
-    this.#usedUp.length = 0
+  #overflow(code: OverflowCode, what: string): void {
+    this.giveUp(code, `The client leaves ${this.unreadBytes} bytes of ${what} unread`)
   }
 
-  #overflow(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
-    if (this.#state === 'overflowed' || this.#state === 'ended') return
-    this.#state = 'overflowed'
-    this.#events.overflowed(code)
+  /** A frame that comes takes the place of one that waits. */
+  #replaced(lane: Lane, backlog: Backlog, frame: Buffer): void {
+    this.eviction.unqueued(backlog, frame, 0)
+    lane.dropped('replaced')
+    if (lane.blockedMask & (1 << frame[Offset.PRIORITY]!)) this.unblock(lane)
   }
 
   #writable(): void {
     if (this.#state !== 'congested') return
     this.#state = 'open'
-    this.#giveBlocks()
+    this.#usedBlocks.release()
     for (const frame of this.#controls) this.#gather.add(frame, 0, frame.length)
     this.#controls = []
     this.#controlBytes = 0
+    const announcements = this.#announcements ?? []
+    this.#announcements = undefined
+    for (const announcement of announcements) this.announce(announcement)
     this.flush()
     if (this.#state === 'open') this.#events.writable()
   }
@@ -264,6 +294,7 @@ export class Outbox {
   #append(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): void {
     lane.credit -= length
     lane.inFlight += 1
+    lane.gauges.inFlight += 1
     this.messagesSent += 1
     this.#position.moveTo(lane, topic, this.#gather)
     this.#gather.add(bytes, start, start + paddedLength(length))
@@ -281,6 +312,7 @@ export class Outbox {
       const level = ready.topLevel
       const lane = ready.shift(level)
       if (!this.#takeTurn(lane, level)) lane.blockedMask |= 1 << level
+      lane.relieved()
       if (lane.queuedMessages === 0) lane.emptied()
       else if (lane.credit > 0) ready.add(lane)
     }
@@ -303,9 +335,7 @@ export class Outbox {
    * the next frame must wait for its ring.
    */
   #takeFromBlock(lane: Lane, backlog: Backlog, level: number, bytesMax: number): number {
-    const queue = backlog.level(level)
-    const bytes = queue.head
-    const { headStart, headEnd } = queue
+    const { head: bytes, headStart, headEnd } = backlog.front(level)
     let start = headStart
     let messages = 0
     while (start < headEnd && start - headStart < bytesMax && lane.credit > 0) {
@@ -316,8 +346,7 @@ export class Outbox {
       messages += 1
       start += paddedLength(length)
     }
-    const usedUp = backlog.taken(level, start, messages)
-    if (usedUp !== undefined) this.#usedUp.push(usedUp)
+    backlog.taken(level, start, messages, this.#usedBlocks)
     return start - headStart
   }
 
@@ -326,7 +355,7 @@ export class Outbox {
     const byRing = isByRing(bytes, start)
     // A reply never expires: its requester waits for it. [WIRE-3.2]
     if (lane !== this.replies && hasExpired(bytes, start)) {
-      lane.expired += 1
+      lane.dropped('expired')
     } else {
       const topic = lane === this.replies ? undefined : this.#topics.topicOf(topicId)
       if (!byRing) this.#append(lane, topic, bytes, start, length)
@@ -347,7 +376,7 @@ export class Outbox {
     const passage = this.#gate.present(lane, bytes, start)
     if (passage === 'wait') return false
     if (passage === 'by ring') this.#append(lane, topic, bytes, start, length)
-    else if (passage === 'never') lane.unsendable += 1
+    else if (passage === 'never') lane.dropped('unsendable')
     else this.#append(lane, topic, passage.bytes, 0, passage.length)
     return true
   }

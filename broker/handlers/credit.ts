@@ -4,14 +4,21 @@ import { type Handler, idOf, violation } from './handler.js'
 
 /** Takes the report of finished handlers, and sends on. [CREDIT-3] [CREDIT-4] */
 export const onCredit: Handler = (_hub, peer, bytes, start, length) => {
-  const { bytes: granted, messages = 0, expired = 0 } = decodeBody(Kind.CREDIT, bytes, start, length)
-  const subscription = peer.consumers.get(idOf(bytes, start))
-  // A report may cross with the end of its subscription.
+  const id = idOf(bytes, start)
+  const {
+    bytes: granted,
+    messages = 0,
+    expired = 0,
+    discarded = 0,
+  } = decodeBody(Kind.CREDIT, bytes, start, length)
+  // A report may cross with the end of its subscription, or follow it.
+  const subscription = peer.consumers.get(id) ?? peer.ended.get(id)
   if (!(subscription instanceof Subscription)) return
-  if (messages + expired > subscription.inFlight) {
+  const reported = messages + expired + discarded
+  if (reported > subscription.inFlight) {
     throw violation(
       'CREDIT_EXCEEDED',
-      `CREDIT reports ${messages + expired} messages, ${subscription.inFlight} are in flight`,
+      `CREDIT reports ${reported} messages, ${subscription.inFlight} are in flight`,
     )
   }
   if (granted > CREDIT_BYTES_MAX || subscription.credit + granted > CREDIT_BYTES_MAX) {
@@ -20,9 +27,11 @@ export const onCredit: Handler = (_hub, peer, bytes, start, length) => {
       `CREDIT grants ${granted} bytes beside the ${subscription.credit} that are left`,
     )
   }
-  subscription.inFlight -= messages + expired
-  subscription.handled += messages
-  subscription.expiredAtClient += expired
+  subscription.report(messages, expired, discarded)
+  if (subscription.isEnded) {
+    if (subscription.inFlight === 0) peer.ended.forget(id)
+    return
+  }
   subscription.credit += granted
   if (subscription.credit > 0 && subscription.queuedMessages > 0) peer.outbox.resume(subscription)
 }

@@ -12,6 +12,7 @@ import { onFailure } from './failure.js'
 import { onFlush } from './flush.js'
 import { violation } from './handler.js'
 import { onHello } from './hello.js'
+import { onLatency } from './latency.js'
 import { onMapped } from './mapped.js'
 import { onMessage } from './message.js'
 import { onOpen } from './open.js'
@@ -40,6 +41,8 @@ export function dispatch(hub: Hub, peer: Peer, bytes: Buffer, start: number, len
       return onCredit(hub, peer, bytes, start, length)
     case Kind.TOPIC:
       return onTopic(hub, peer, bytes, start, length)
+    case Kind.LATENCY:
+      return onLatency(hub, peer, bytes, start, length)
     case Kind.REQUEST:
       return onRequest(hub, peer, bytes, start, length)
     case Kind.REPLY:

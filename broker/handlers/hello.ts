@@ -2,6 +2,7 @@ import {
   controlFrame,
   decodeBody,
   encodeBody,
+  FEATURE_RETAIN,
   Kind,
   MAGIC,
   Offset,
@@ -41,7 +42,7 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   const body = encodeBody(Kind.WELCOME, {
     clientId: peer.id,
     brokerVersion: BROKER_VERSION,
-    features: hub.rings.features,
+    features: [...hub.rings.features, FEATURE_RETAIN],
     limits: {
       payloadBytesMax,
       aliases: aliasesMax,

@@ -1,9 +1,11 @@
 import { Flag, Kind, Offset, ringPayloadBytes } from '../../protocol/index.js'
 import type { Hub } from '../hub.js'
+import type { Peer } from '../peers/peer.js'
 import { DeniedRoute } from '../permissions/denied-route.js'
+import type { Route } from '../routing/route.js'
 import { type Handler, idOf, routeOf } from './handler.js'
 
-/** Routes a message. */
+/** Routes a message, and keeps it if it says so. */
 export const onMessage: Handler = (hub, peer, bytes, start, length) => {
   const route = routeOf(peer, bytes, start)
   peer.messagesReceived += 1
@@ -16,13 +18,20 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
       idOf(bytes, start),
     )
   }
-  if (isUnsupported(hub, bytes[start + Offset.FLAGS]!)) {
-    const message = 'This broker does not offer what the flags of the message ask for'
+  const flags = bytes[start + Offset.FLAGS]!
+  if ((flags & Flag.RING) !== 0 && !hub.rings.isOffered) {
+    const message = 'This broker takes no payloads by ring'
     return peer.refuse('FEATURE_UNSUPPORTED', message, Kind.MESSAGE, idOf(bytes, start))
   }
-  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start))
+  if ((flags & Flag.RETAIN) !== 0) keep(hub, peer, route, bytes, start, length)
+  // Whoever has yet to be greeted with what is kept gets it first.
+  else if (route.kept !== undefined) hub.greetings.goAhead(route)
+  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start), peer)
 }
 
-function isUnsupported(hub: Hub, flags: number): boolean {
-  return (flags & Flag.RETAIN) !== 0 || ((flags & Flag.RING) !== 0 && !hub.rings.isOffered)
+/** Keeps a copy of the message, which is then one like any other. [RETAIN-1] */
+function keep(hub: Hub, peer: Peer, route: Route, bytes: Buffer, start: number, length: number): void {
+  const refusal = hub.retained.keep(route, bytes, start, length)
+  bytes[start + Offset.FLAGS]! &= ~Flag.RETAIN
+  if (refusal !== undefined) peer.refuse('RETAIN_LIMIT', refusal, Kind.MESSAGE, idOf(bytes, start))
 }

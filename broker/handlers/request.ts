@@ -30,6 +30,7 @@ export const onRequest: Handler = (hub, peer, bytes, start, length) => {
     const streams = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
     return answerSystemRequest(hub, { peer, requestId, priority, topic: route.name, streams, payload })
   }
+  if (hub.isStopping) return fail('BROKER_STOPPING', 'The broker takes no more requests: it is about to end')
   if (peer.requests.size >= hub.limits.requestsMax) {
     return fail(
       'REQUEST_LIMIT',

@@ -29,6 +29,7 @@ export const onServe: Handler = (hub, peer, bytes, start, length) => {
     const message = `The client has ${peer.serviceCount} services, as many as it may have`
     return peer.refuse('SERVICE_LIMIT', message, Kind.SERVE, id)
   }
+  peer.ended.lose(id)
   const service = new Service(peer, { id, pattern, concurrency })
   peer.consumers.set(id, service)
   peer.serviceCount += 1

@@ -1,11 +1,27 @@
-import { CREDIT_BYTES_MAX, decodeBody, Kind, patternFault, topicFault } from '../../protocol/index.js'
+import {
+  CREDIT_BYTES_MAX,
+  decodeBody,
+  Kind,
+  OVERFLOW_POLICIES,
+  type OverflowPolicy,
+  patternFault,
+  topicFault,
+} from '../../protocol/index.js'
 import { Subscription } from '../routing/subscription.js'
 import { type Handler, idOf, quoted, violation } from './handler.js'
 
 /** Adds a subscription. Acceptance is silent; a refusal names the id. [SUB-1] [SUB-2] */
 export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
   const id = idOf(bytes, start)
-  const { pattern, group, window } = decodeBody(Kind.SUBSCRIBE, bytes, start, length)
+  const { pattern, group, window, overflow, retained, ...limits } = decodeBody(
+    Kind.SUBSCRIBE,
+    bytes,
+    start,
+    length,
+  )
+  if (limits.backlogBytes === 0 || limits.backlogMessages === 0) {
+    throw violation('BAD_FRAME', 'SUBSCRIBE has a limit of 0, and one message may always wait')
+  }
   if (id === 0 || peer.consumers.has(id)) {
     return peer.refuse('ID_IN_USE', `Id ${id} is taken`, Kind.SUBSCRIBE, id)
   }
@@ -26,8 +42,23 @@ export const onSubscribe: Handler = (hub, peer, bytes, start, length) => {
     const message = `The client has ${peer.subscriptionCount} subscriptions, as many as it may have`
     return peer.refuse('SUBSCRIPTION_LIMIT', message, Kind.SUBSCRIBE, id)
   }
-  const subscription = new Subscription(peer, { id, pattern, group, windowBytes: window })
+  if (!isPolicy(overflow)) {
+    const message = `This broker knows no overflow ${quoted(overflow)}, only ${OVERFLOW_POLICIES.join(', ')}`
+    return peer.refuse('FEATURE_UNSUPPORTED', message, Kind.SUBSCRIBE, id)
+  }
+  peer.ended.lose(id)
+  const subscription = new Subscription(
+    peer,
+    { ...limits, id, pattern, group, windowBytes: window, overflow },
+    hub.overflow,
+  )
   peer.consumers.set(id, subscription)
   peer.subscriptionCount += 1
   hub.router.subscribe(subscription)
+  // Of a group, it would be another member each time that gets what is kept.
+  if (retained === true && group === undefined) hub.greetings.begin(subscription)
+}
+
+function isPolicy(overflow: string | undefined): overflow is OverflowPolicy | undefined {
+  return overflow === undefined || OVERFLOW_POLICIES.some((policy) => policy === overflow)
 }

@@ -8,6 +8,7 @@ export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   if (alias >= peer.aliasesMax) {
     throw violation('ALIAS_OUT_OF_RANGE', `Alias ${alias} is beyond the ${peer.aliasesMax} that there are`)
   }
+  peer.topicFramesRead = (peer.topicFramesRead + 1) >>> 0
   const topic = decodeName(bytes, start, length)
   const fault = topicFault(topic)
   if (fault !== undefined) throw violation('BAD_TOPIC', `${quoted(topic)} is no topic: ${fault}`)
@@ -15,5 +16,7 @@ export const onTopic: Handler = (hub, peer, bytes, start, length) => {
   const route = hub.router.acquire(topic)
   const mayPublish = route.reserved || peer.grant.allows('publish', topic)
   peer.bindAlias(alias, mayPublish ? route : new DeniedRoute(route))
+  hub.pauses.rebound(peer, alias)
+  hub.pauses.bound(route)
   if (previous !== undefined) hub.router.release(routeBehind(previous))
 }

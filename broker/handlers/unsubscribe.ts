@@ -1,4 +1,5 @@
 import { controlFrame, decodeBody, encodeBody, Kind } from '../../protocol/index.js'
+import type { Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
 import { Subscription } from '../routing/subscription.js'
 import { type Handler, idOf } from './handler.js'
@@ -13,22 +14,26 @@ export const onUnsubscribe: Handler = (hub, peer, bytes, start, length) => {
   }
   if (drain === true && subscription.queuedMessages > 0) {
     if (subscription.isDraining) return
+    hub.greetings.end(subscription)
     hub.router.unsubscribe(subscription)
     subscription.onEmptied = () => {
-      subscription.onEmptied = undefined
-      finish(peer, subscription)
+      // It may be in the middle of being sent, or looked through.
+      hub.overflow.end(subscription)
+      finish(hub, peer, subscription)
     }
+    hub.overflow.draining(subscription)
     return
   }
   hub.endSubscription(subscription)
-  finish(peer, subscription)
+  finish(hub, peer, subscription)
 }
 
-function finish(peer: Peer, subscription: Subscription): void {
+function finish(hub: Hub, peer: Peer, subscription: Subscription): void {
   peer.consumers.delete(subscription.id)
   peer.subscriptionCount -= 1
   peer.outbox.forget(subscription)
-  const { matched, dropped, expired } = subscription
-  const body = encodeBody(Kind.DRAINED, { matched, dropped: dropped + expired })
+  peer.ended.add(subscription, hub.limits.subscriptionsMax)
+  const { matched, dropped } = subscription.counts
+  const body = encodeBody(Kind.DRAINED, { matched, dropped })
   peer.outbox.control(controlFrame(Kind.DRAINED, 0, subscription.id, body))
 }

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/index.js'
 import { descriptorOf, type NativeHost } from '../../shmring/index.js'
 import type { Channel } from '../egress/channel.js'
-import { Outbox } from '../egress/outbox.js'
+import { Outbox, type OverflowCode } from '../egress/outbox.js'
 import { dispatch } from '../handlers/dispatch.js'
 import type { Hub } from '../hub.js'
 import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
@@ -35,7 +35,7 @@ export class Session implements FrameSink {
   #deadline: NodeJS.Timeout | undefined
   /** Whether the broker closes the connection itself, since the client does not. */
   #isCutOff = false
-  /** Set once the client is to be let go because it does not read. */
+  /** Set once the client is to be let go because it does not read, or not fast enough. */
   #overflow: FrameFault | undefined
 
   constructor(hub: Hub, socket: Socket, options: SessionOptions) {
@@ -51,7 +51,7 @@ export class Session implements FrameSink {
       hub.topics,
       hub,
       {
-        overflowed: (code) => this.#overflowed(code),
+        overflowed: (code, message) => this.#overflowed(code, message),
         writable: () => this.#writable(),
       },
       new ClientGate(hub.rings, () => this.peer.rings),
@@ -111,6 +111,13 @@ export class Session implements FrameSink {
     this.#cutOffLater()
   }
 
+  /** Ends the session without waiting for its client. */
+  cutOff(): void {
+    this.#rearm(undefined)
+    this.#isCutOff = true
+    this.#channel.destroy()
+  }
+
   #data(chunk: Buffer): void {
     const { peer } = this
     // A refused client's input is read and thrown away, so that it can write on and come to read why.
@@ -139,9 +146,7 @@ export class Session implements FrameSink {
     this.#options.closed(this)
   }
 
-  #overflowed(code: 'CONTROL_OVERFLOW' | 'OUTBOX_OVERFLOW'): void {
-    const what = code === 'CONTROL_OVERFLOW' ? 'answers' : 'replies'
-    const message = `The client leaves ${this.peer.outbox.unreadBytes} bytes of ${what} unread`
+  #overflowed(code: OverflowCode, message: string): void {
     const fault: FrameFault = { code, message, kind: 0, id: 0 }
     this.#overflow = fault
     // Not at once: the outbox is in the middle of a delivery, and so may be routing.
@@ -149,16 +154,14 @@ export class Session implements FrameSink {
   }
 
   #writable(): void {
+    this.#hub.pauses.tell(this.peer)
     this.#hub.requests.resume(this.peer, [...this.peer.services(), ...this.peer.retiringServices])
     this.#hub.flush()
   }
 
   /** Waits for the client to hang up, but not for ever. */
   #cutOffLater(): void {
-    this.#rearm(this.#hub.limits.refusedLingerMs, () => {
-      this.#isCutOff = true
-      this.#channel.destroy()
-    })
+    this.#rearm(this.#hub.limits.refusedLingerMs, () => this.cutOff())
   }
 
   #rearm(delayMs: number | undefined, act: () => void = () => {}): void {

@@ -4,6 +4,7 @@ import type { DeniedRoute } from '../permissions/denied-route.js'
 import { Grant } from '../permissions/grant.js'
 import { type Link, Service } from '../requests/service.js'
 import { ClientRings, type RingClient } from '../rings/client-rings.js'
+import { EndedSubscriptions } from '../routing/ended-subscriptions.js'
 import type { Route } from '../routing/route.js'
 import type { Owner, Subscription } from '../routing/subscription.js'
 
@@ -56,7 +57,11 @@ export class Peer implements Owner, RingClient {
   token: Buffer | undefined
   /** Whether it can map segments. */
   mapsSegments = false
+  /** Subscriptions of which the client may still report something. */
+  readonly ended = new EndedSubscriptions()
   messagesReceived = 0
+  /** TOPIC frames read from it, mod 2^32: they number the bindings of its aliases. [WIRE-2.8] */
+  topicFramesRead = 0
   requestsMade = 0
   cancelsMade = 0
   /** What it tried to do and may not. */

@@ -211,6 +211,12 @@ export class RingTable implements SegmentKeeper {
     return this.#segments.get(segment)!.find(position)!
   }
 
+  /** Copies the payload of a frame that is being routed out of its ring. */
+  readPayload(bytes: Buffer, start: number, target: Uint8Array): void {
+    const record = this.find(readDescriptor(bytes, start))
+    record.segment.read(record, target)
+  }
+
   /** Whether a client may be offered a segment that it has not been offered. */
   mayOffer(reader: ClientRings, segment: Segment): boolean {
     return (

@@ -1,27 +1,45 @@
-import { Offset, WILDCARD_ONE, WILDCARD_REST, writeU32 } from '../../protocol/index.js'
+import {
+  Flag,
+  hasExpired,
+  Offset,
+  readU32,
+  WILDCARD_ONE,
+  WILDCARD_REST,
+  writeU32,
+} from '../../protocol/index.js'
 import type { TopicIds } from '../egress/topic-ids.js'
 import { NO_ID } from '../egress/wire-topic.js'
+import type { Publisher } from '../flow/publisher.js'
 import { type QueueGroup, Route } from './route.js'
 import type { Subscription } from './subscription.js'
 import { Trie } from './trie.js'
 
-export interface BacklogLimits {
-  /** Bytes that one subscription may have queued. */
-  readonly backlogBytesMax: number
-  /** Messages that one subscription may have queued. */
-  readonly backlogMessagesMax: number
+/** What becomes of messages that cannot leave at once. */
+export interface OverflowTaker {
+  take(
+    subscription: Subscription,
+    route: Route,
+    bytes: Buffer,
+    start: number,
+    length: number,
+    ringBytes: number,
+    publisher: Publisher | undefined,
+    alias: number,
+  ): void
+  /** Lets a message wait whatever the limits say. */
+  keep(subscription: Subscription, bytes: Buffer, start: number, length: number): void
 }
 
-export interface RouterEvents {
-  /** A message found the backlog of a subscription full. */
-  dropped(subscription: Subscription): void
+/** Who keeps account of what paused publishers send all the same. */
+export interface PauseAccount {
+  received(route: Route, publisher: Publisher, alias: number, bytes: number): void
 }
 
 /** Brings each message to the subscriptions that it matches. */
 export class Router {
   readonly #topics: TopicIds
-  readonly #limits: BacklogLimits
-  readonly #events: RouterEvents
+  readonly #overflow: OverflowTaker
+  readonly #pauses: PauseAccount
   readonly #subscriptions = new Trie<Subscription>()
   readonly #routes = new Map<string, Route>()
   /** Grows with every change that may concern more than one topic; routes of another version look again. */
@@ -29,13 +47,11 @@ export class Router {
   #count = 0
   messagesRouted = 0
   messagesUnmatched = 0
-  /** Deliveries dropped because a backlog was full. */
-  messagesDropped = 0
 
-  constructor(topics: TopicIds, limits: BacklogLimits, events: RouterEvents) {
+  constructor(topics: TopicIds, overflow: OverflowTaker, pauses: PauseAccount) {
     this.#topics = topics
-    this.#limits = limits
-    this.#events = events
+    this.#overflow = overflow
+    this.#pauses = pauses
   }
 
   get subscriptionCount(): number {
@@ -46,9 +62,24 @@ export class Router {
     return this.#routes.size
   }
 
-  /** The topics that clients have bound, each with the targets that it has now. */
-  *routes(): Iterable<Route> {
-    for (const route of this.#routes.values()) yield this.#resolved(route)
+  /** The topics that clients have bound, or of which a message is kept. */
+  get routes(): Iterable<Route> {
+    return this.#routes.values()
+  }
+
+  /** Of these, the topics that clients have bound. */
+  *bound(): Iterable<Route> {
+    for (const route of this.#routes.values()) if (route.bindings > 0) yield route
+  }
+
+  /** The route of a topic, if there is one. */
+  find(topic: string): Route | undefined {
+    return this.#routes.get(topic)
+  }
+
+  /** Where messages of a topic go now. */
+  targetsOf(route: Route): Pick<Route, 'direct' | 'groups'> {
+    return this.#resolved(route)
   }
 
   /** The route of a topic, shared by everyone who binds it; `release` gives it back. */
@@ -64,10 +95,12 @@ export class Router {
 
   release(route: Route): void {
     route.bindings -= 1
-    if (route.bindings > 0) return
-    this.#routes.delete(route.name)
-    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
-    route.reset()
+    this.#forgetUnused(route)
+  }
+
+  /** No message of the topic is kept any more. */
+  unkept(route: Route): void {
+    this.#forgetUnused(route)
   }
 
   subscribe(subscription: Subscription): void {
@@ -85,29 +118,58 @@ export class Router {
 
   /** Whether anybody would get a message of this topic: events nobody watches are never built. */
   hasSubscribers(topic: string): boolean {
-    const route = this.#routes.get(topic)
-    if (route !== undefined) return this.#resolved(route).direct.length + route.groups.length > 0
-    return this.#subscriptions.match(topic).length > 0
+    return this.subscriberCount(topic) > 0
+  }
+
+  /** How many would get a message of this topic now: a group counts as one. */
+  subscriberCount(topic: string): number {
+    const { direct, groups } = this.#resolved(this.#routes.get(topic) ?? new Route(topic))
+    return direct.length + groups.length
   }
 
   /**
    * Routes one MESSAGE frame: writes the topic's id into it, so that the bytes serve every target. [SUB-5]
-   * `ringBytes` is the size of a payload that lies in a ring.
+   * `ringBytes` is the size of a payload that lies in a ring; `publisher` is undefined for what the broker says itself.
    */
-  publish(route: Route, bytes: Buffer, start: number, length: number, ringBytes = 0): void {
+  publish(
+    route: Route,
+    bytes: Buffer,
+    start: number,
+    length: number,
+    ringBytes: number,
+    publisher: Publisher | undefined,
+  ): void {
     const { direct, groups } = this.#resolved(route)
+    const alias = readU32(bytes, start + Offset.TOPIC)
     this.messagesRouted += 1
+    if (route.pause !== undefined && publisher !== undefined) {
+      this.#pauses.received(route, publisher, alias, length + ringBytes)
+    }
     if (direct.length === 0 && groups.length === 0) {
       this.messagesUnmatched += 1
       return
     }
+    if ((bytes[start + Offset.FLAGS]! & Flag.EXPIRY) !== 0 && hasExpired(bytes, start)) return expire(route)
     this.stampTopic(route, bytes, start)
     for (let index = 0; index < direct.length; index++) {
-      this.#deliver(direct[index]!, route, bytes, start, length, ringBytes)
+      this.#deliver(direct[index]!, route, bytes, start, length, ringBytes, publisher, alias)
     }
     for (let index = 0; index < groups.length; index++) {
-      this.#deliver(leastOutstanding(groups[index]!), route, bytes, start, length, ringBytes)
+      const member = leastOutstanding(groups[index]!)
+      this.#deliver(member, route, bytes, start, length, ringBytes, publisher, alias)
     }
+  }
+
+  /**
+   * Delivers one frame to one subscription, which is greeted with it: whatever its limits, it waits if it cannot be
+   * sent. [RETAIN-2]
+   */
+  greet(subscription: Subscription, route: Route, bytes: Buffer, start: number, length: number): void {
+    this.stampTopic(route, bytes, start)
+    subscription.counts.match()
+    const { outbox } = subscription.owner
+    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    this.#overflow.keep(subscription, bytes, start, length)
   }
 
   /** Writes the id of a topic into a frame that is about to be sent. */
@@ -124,25 +186,13 @@ export class Router {
     start: number,
     length: number,
     ringBytes: number,
+    publisher: Publisher | undefined,
+    alias: number,
   ): void {
-    subscription.matched += 1
+    subscription.counts.match()
     const { outbox } = subscription.owner
     if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
-    if (this.#mayQueue(subscription, length + ringBytes)) {
-      outbox.enqueue(subscription, bytes[start + Offset.PRIORITY]!, bytes, start, length)
-    } else {
-      subscription.droppedNewest += 1
-      this.messagesDropped += 1
-      this.#events.dropped(subscription)
-    }
-  }
-
-  #mayQueue(subscription: Subscription, length: number): boolean {
-    return (
-      subscription.queuedMessages < this.#limits.backlogMessagesMax &&
-      // One message is always taken, or one larger than the limit could never arrive.
-      (subscription.queuedMessages === 0 || subscription.queuedBytes + length <= this.#limits.backlogBytesMax)
-    )
+    this.#overflow.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
   }
 
   #resolved(route: Route): Route {
@@ -171,6 +221,13 @@ export class Router {
     for (const route of this.#routes.values()) if (route.version !== this.#version) route.reset()
   }
 
+  #forgetUnused(route: Route): void {
+    if (route.bindings > 0 || route.kept !== undefined) return
+    this.#routes.delete(route.name)
+    // Its id may outlive it for a while, and must not keep subscriptions of clients long gone.
+    route.reset()
+  }
+
   /** A pattern without wildcards concerns one topic; any other may concern them all. */
   #invalidate(pattern: string): void {
     if (pattern.includes(WILDCARD_ONE) || pattern.includes(WILDCARD_REST)) {
@@ -182,7 +239,15 @@ export class Router {
   }
 }
 
-/** The member with the least on its hands; among equals each has its turn. */
+/** A message that has expired as it arrives is sent to nobody. [WIRE-3.2] */
+function expire({ direct, groups }: Route): void {
+  for (const { counts } of [...direct, ...groups.map(leastOutstanding)]) {
+    counts.match()
+    counts.drop('expired', 1)
+  }
+}
+
+/** The member with the least on its hands, of those that have room if any has; among equals each has its turn. */
 function leastOutstanding(group: QueueGroup): Subscription {
   const { members } = group
   group.turn = (group.turn + 1) % members.length
@@ -191,5 +256,11 @@ function leastOutstanding(group: QueueGroup): Subscription {
     const member = members[(group.turn + step) % members.length]!
     if (member.outstanding < least.outstanding) least = member
   }
+  return least.isFull ? (leastOf(members.filter(({ isFull }) => !isFull)) ?? least) : least
+}
+
+function leastOf(members: readonly Subscription[]): Subscription | undefined {
+  let least = members[0]
+  for (const member of members) if (member.outstanding < least!.outstanding) least = member
   return least
 }

@@ -11,9 +11,9 @@ import {
 import { describePeer, type Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
 import { Service } from '../requests/service.js'
-import type { Route } from '../routing/route.js'
 import { Subscription } from '../routing/subscription.js'
 import { BROKER_VERSION } from '../version.js'
+import { retained, topic, topics } from './topic-rows.js'
 
 /** A request to one of the broker's own topics. */
 export interface SystemRequest {
@@ -34,10 +34,11 @@ type Row = Record<string, unknown>
 const ANSWERS: Record<string, (hub: Hub, rows: Page) => unknown> = {
   '$SYS.ping': () => ({ pong: true }),
   '$SYS.stats': (hub) => stats(hub),
-  '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(peer)),
+  '$SYS.clients': (hub, page) => page.of(hub.peers.values(), (peer) => client(hub, peer)),
   '$SYS.subscriptions': (hub, page) => page.of(subscriptions(hub), (found) => subscription(hub, found)),
   '$SYS.services': (hub, page) => page.of(services(hub), (found) => service(hub, found)),
-  '$SYS.topics': (hub, page) => page.of(hub.router.routes(), topic),
+  '$SYS.topics': (hub, page) => page.of(topics(hub), (name) => topic(hub, name)),
+  '$SYS.retained': (hub, page) => page.of(hub.retained.routes(), retained),
   '$SYS.rings': (hub, page) => page.of(hub.rings.segments, (segment) => segment.describe()),
 }
 
@@ -109,11 +110,17 @@ function stats(hub: Hub): Row {
     subscriptions: hub.router.subscriptionCount,
     services: hub.requests.serviceCount,
     topics: hub.router.topicCount,
+    retained: {
+      messages: hub.retained.messages,
+      bytes: hub.retained.bytes,
+      greetings: hub.greetings.count,
+    },
+    pausedTopics: hub.pauses.topicCount,
     messagesRouted: hub.router.messagesRouted,
     messagesUnmatched: hub.router.messagesUnmatched,
-    messagesDropped: hub.router.messagesDropped,
-    messagesDroppedAtEnd: hub.messagesDroppedAtEnd,
-    messagesLostInFlight: hub.messagesLostInFlight,
+    messagesDropped: hub.overflow.counts.lostToOverflow,
+    deliveries: deliveries(hub),
+    queuedBytes: hub.overflow.gauges.queuedBytes,
     messagesDenied: hub.messagesDenied,
     requestsRouted: hub.requests.requestsRouted,
     requestsInFlight: hub.requests.requestsInFlight,
@@ -146,7 +153,7 @@ function memory(): Row {
   }
 }
 
-function client(peer: Peer): Row {
+function client(hub: Hub, peer: Peer): Row {
   return {
     ...describePeer(peer),
     connectedAtMs: peer.connectedAtMs,
@@ -156,6 +163,7 @@ function client(peer: Peer): Row {
     messagesReceived: peer.messagesReceived,
     messagesSent: peer.outbox.messagesSent,
     denials: peer.denials,
+    pausedTopics: hub.pauses.pausedCountOf(peer),
     unreadBytes: peer.outbox.unreadBytes,
     congested: peer.outbox.congested,
     rings: peer.hasRings ? peer.rings.describe() : null,
@@ -165,23 +173,43 @@ function client(peer: Peer): Row {
 function* subscriptions(hub: Hub): Iterable<Subscription> {
   for (const peer of hub.peers.values()) {
     for (const consumer of peer.consumers.values()) if (consumer instanceof Subscription) yield consumer
+    yield* peer.ended.values()
   }
 }
 
 function subscription(hub: Hub, found: Subscription): Row {
+  const { limits, counts } = found
   return {
     ...owner(hub, found.owner.id),
     subscription: found.id,
     pattern: found.pattern,
     group: found.group ?? null,
-    matched: found.matched,
-    handled: found.handled,
-    dropped: found.dropped,
-    expired: found.expired + found.expiredAtClient,
+    state: found.state,
+    overflow: found.overflow,
+    backlogBytesMax: limits.bytes,
+    backlogMessagesMax: limits.messages,
+    matched: counts.matched,
+    handled: counts.handled,
+    dropped: counts.dropped,
+    droppedBy: { ...counts.drops },
     queued: found.queuedMessages,
     queuedBytes: found.queuedBytes,
     inFlight: found.inFlight,
     creditBytes: found.credit,
+    slowSinceMs: found.slowSinceMs ?? null,
+    blockingSinceMs: found.blockingSinceMs ?? null,
+  }
+}
+
+/** What became of all deliveries since the start: matched = handled + dropped + queued + in flight. */
+function deliveries({ overflow }: Hub): Row {
+  const { counts, gauges } = overflow
+  return {
+    matched: counts.matched,
+    handled: counts.handled,
+    droppedBy: { ...counts.drops },
+    queued: gauges.queued,
+    inFlight: gauges.inFlight,
   }
 }
 
@@ -201,10 +229,6 @@ function service(hub: Hub, found: Service): Row {
     held: hub.requests.heldFor(found.pattern),
     handled: found.handled,
   }
-}
-
-function topic({ name, bindings, direct, groups }: Route): Row {
-  return { topic: name, publishers: bindings, subscribers: direct.length + groups.length }
 }
 
 function owner(hub: Hub, id: number): Row {

@@ -14,7 +14,6 @@ export class SystemEvents {
   readonly #router: Router
   readonly #flush: () => void
   #pending = new Map<string, { events: Event[]; more: number }>()
-  #sources = new Set<object>()
 
   constructor(router: Router, flush: () => void) {
     this.#router = router
@@ -33,22 +32,14 @@ export class SystemEvents {
     else batch.more += 1
   }
 
-  /** The same, once per turn for each source, for what happens with every message. */
-  publishOnce(topic: string, source: object, describe: () => Event): void {
-    if (this.#sources.has(source) || !this.#router.hasSubscribers(topic)) return
-    this.#sources.add(source)
-    this.publish(topic, describe)
-  }
-
   #publishPending(): void {
     const pending = this.#pending
     this.#pending = new Map()
-    this.#sources.clear()
     for (const [topic, { events, more }] of pending) {
       const route = this.#router.acquire(topic)
       const payload = packValue({ events, more })
       const frame = messageFrame({ kind: Kind.MESSAGE, encoding: Encoding.MSGPACK }, payload)
-      this.#router.publish(route, frame, 0, readU32(frame, Offset.LENGTH))
+      this.#router.publish(route, frame, 0, readU32(frame, Offset.LENGTH), 0, undefined)
       this.#router.release(route)
     }
     this.#flush()

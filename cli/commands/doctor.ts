@@ -1,16 +1,20 @@
 import type { Command } from 'commander'
-import { type Check, diagnose } from '../../client/index.js'
+import { type Check, diagnose, RingbusError } from '../../client/index.js'
+import { readSubscriptions } from '../broker-status.js'
+import { openBus } from '../bus.js'
 import { ExitCode } from '../exit-codes.js'
 import type { GlobalOptions } from '../option-values.js'
 import { Output } from '../output.js'
+import { counted } from '../quantities.js'
+import { subscriptionsBehind, whose } from '../slow-report.js'
 
 interface DoctorOptions extends GlobalOptions {
   readonly json?: boolean
 }
 
 const HELP = `
-Looks at what a connection needs, in that order, and says how to mend what is not well. "warn" is what ringbus
-works without, if less well. Exit code 1 when something fails, 0 when there are only warnings.
+Looks at what a connection needs, in that order, and at whether subscriptions are slow or blocking right now, and says
+how to mend what is not well. "warn" is what ringbus works without, if less well. Exit code 1 when something fails, 0 when there are only warnings.
 
 Examples:
   ringbus doctor
@@ -18,7 +22,7 @@ Examples:
   ringbus doctor --json | jq '.checks[] | select(.status != "ok")'`
 
 /** Checks whose failure leaves a connection possible. */
-const DISPENSABLE: ReadonlySet<string> = new Set(['rings', 'addon', 'open files'])
+const DISPENSABLE: ReadonlySet<string> = new Set(['rings', 'addon', 'open files', 'subscriptions'])
 
 type Status = 'ok' | 'warn' | 'fail'
 
@@ -31,9 +35,12 @@ export function addDoctorCommand(program: Command): void {
     .action(async (_options: object, command: Command) => run(command.optsWithGlobals<DoctorOptions>()))
 }
 
-async function run({ path, brokerUid, json }: DoctorOptions): Promise<void> {
+async function run(options: DoctorOptions): Promise<void> {
+  const { path, brokerUid, json } = options
   const output = new Output()
   const checks = await diagnose({ path, brokerUid })
+  const answers = checks.some(({ name, ok }) => name === 'broker' && ok)
+  if (answers) checks.push(...(await checkSubscriptions(options)))
   if (json === true) {
     const rows = checks.map((check) => ({
       name: check.name,
@@ -47,6 +54,25 @@ async function run({ path, brokerUid, json }: DoctorOptions): Promise<void> {
   }
   await output.finish()
   process.exitCode = checks.some((check) => statusOf(check) === 'fail') ? ExitCode.ERROR : ExitCode.OK
+}
+
+/** Whether any is behind at this moment; nothing when the broker does not say. */
+async function checkSubscriptions(options: GlobalOptions): Promise<Check[]> {
+  const name = 'subscriptions'
+  try {
+    await using bus = await openBus(options, 'doctor', false)
+    const rows = await readSubscriptions(bus)
+    const behind = subscriptionsBehind(rows)
+    if (behind.length === 0) return [{ name, ok: true, detail: `none of ${rows.length} is slow or blocking` }]
+    const detail = `${behind.length} of ${counted(rows.length, 'subscription')} slow or blocking, the worst of ${whose(behind[0]!)}`
+    return [
+      { name, ok: false, detail, remedy: 'See `ringbus status` for what it holds up, and what it loses' },
+    ]
+  } catch (error) {
+    // Permissions may forbid to ask, and a broker that had no trouble to connect may end.
+    if (error instanceof RingbusError) return []
+    throw error
+  }
 }
 
 function statusOf({ ok, name }: Check): Status {

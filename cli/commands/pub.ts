@@ -3,6 +3,7 @@ import { type PublishOptions, RingbusError } from '../../client/index.js'
 import { type Bus, connectionLost, openBus } from '../bus.js'
 import { inputLines, parseJson, textOrBytes, wholeInput } from '../input.js'
 import { Interruption } from '../interruption.js'
+import { Notes } from '../notes.js'
 import {
   type GlobalOptions,
   headerOption,
@@ -17,19 +18,23 @@ interface PubOptions extends GlobalOptions, PayloadFlags {
   readonly json?: boolean
   readonly encoding?: 'msgpack' | 'json'
   readonly ttl?: number
+  readonly retain?: boolean
   readonly repeat?: number
 }
 
 const HELP = `
 Without a payload, or with -, each line of standard input is a message. What is valid UTF-8 is sent as text,
 anything else as bytes. The command ends once the broker has routed everything; nobody need be subscribed.
+No more is read than subscribers take that ask publishers to wait for them (see sub --overflow).
 
 Examples:
   ringbus pub greetings hello
   tail -f app.log | ringbus pub logs.app
   ringbus pub orders.created '{"id":1}' --json -p 20 -H trace=4711
   jq -c .[] orders.json | ringbus pub orders.created --json
-  ringbus pub images.new --raw < photo.jpg`
+  ringbus pub images.new --raw < photo.jpg
+  ringbus pub config.mode dark --retain              who subscribes later gets it, too
+  ringbus pub config.mode '' --retain                what is retained is removed`
 
 export function addPubCommand(program: Command): void {
   program
@@ -48,6 +53,7 @@ export function addPubCommand(program: Command): void {
     .addOption(priorityOption())
     .addOption(headerOption())
     .option('--ttl <milliseconds>', 'nobody handles the message after that time', positive)
+    .option('--retain', 'the broker keeps the message for subscribers to come, the last one of the topic')
     .option('-n, --repeat <times>', 'publish the payload that often', positive)
     .addHelpText('after', HELP)
     .action(async (topic: string, payload: string | undefined, _options: object, command: Command) => {
@@ -64,8 +70,16 @@ async function run(topic: string, payload: string | undefined, options: PubOptio
   const batches = fromLines
     ? linePayloads(options, interruption.signal)
     : repeated(await givenPayload(payload, options, interruption.signal), options.repeat ?? 1)
-  await Promise.race([publishAll(bus, topic, batches, publishOptions(options)), failed, connectionLost(bus)])
+  await Promise.race([
+    publishAll(bus, topic, batches, publishOptions(options), interruption.signal),
+    failed,
+    connectionLost(bus),
+    // What was published by then leaves as the connection closes, unless it is held up for long.
+    interruption.interrupted,
+  ])
   process.exitCode = interruption.exitCode
+  const notes = new Notes(options.logLevel)
+  bus.on('error', (error) => notes.warn(`${error.code}: ${error.message}`))
 }
 
 function checkCombination(payload: string | undefined, options: PubOptions, fromLines: boolean): void {
@@ -85,8 +99,11 @@ async function publishAll(
   topic: string,
   batches: AsyncIterable<unknown[]>,
   options: PublishOptions,
+  signal: AbortSignal,
 ): Promise<void> {
   for await (const batch of batches) {
+    // What was cut short is no message.
+    if (signal.aborted) return
     for (const data of batch) if (!bus.publish(topic, data, options)) await bus.ready(topic)
   }
   await bus.flush()
@@ -120,5 +137,6 @@ async function* repeated(data: unknown, times: number): AsyncGenerator<unknown[]
 }
 
 function publishOptions(options: PubOptions): PublishOptions {
-  return { ...payloadOptions(options), ttl: options.ttl, encoding: options.encoding }
+  const { ttl, retain, encoding } = options
+  return { ...payloadOptions(options), ttl, retain, encoding }
 }

@@ -14,14 +14,21 @@ interface StatusOptions extends GlobalOptions {
 }
 
 const HELP = `
-The slow ones come first, and the last column says why. A subscription accounts for every message that it matched:
-matched = handled + expired + dropped + queued + in flight. Leases are payloads in shared memory that a client was
-given and has not released.
+First comes what is slow or blocking, if anything: whose subscription it is, since when, what it holds and has lost,
+and whose publishers wait for it. In the tables the slow ones come first, and the last column says why. A subscription
+accounts for every message that it matched: matched = handled + dropped + queued + in flight. What was dropped was
+  expired      its time to live was over
+  oldest       the oldest when there was no room; newest: the one that came; replaced: superseded, with "latest"
+  unsendable   nothing that its client could be sent
+  discarded    received by its client, but handled by nobody there
+  ended, lost  still queued, or on its way, when the subscription or its client ended
+Latency is from publish to the call of the handler, of about ten messages of a topic in a second. Leases are payloads in
+shared memory that a client was given and has not released.
 
 Examples:
   ringbus status
   ringbus status --watch 2
-  ringbus status --json | jq '.subscriptions[] | select(.dropped > 0)'`
+  ringbus status --json | jq '.subscriptions[] | select(.dropped > 0) | {name, pid, pattern, droppedBy}'`
 
 /** Puts the cursor into the corner and clears the terminal. */
 const CLEAR_SCREEN = '\x1b[H\x1b[2J'
@@ -30,7 +37,10 @@ export function addStatusCommand(program: Command): void {
   program
     .command('status')
     .description('show who is connected, with what, and who is slow')
-    .option('--json', 'one JSON object {stats, clients, subscriptions, services, rings}; errors as JSON too')
+    .option(
+      '--json',
+      'one JSON object {takenAtMs, stats, clients, subscriptions, services, topics, rings}; errors as JSON too',
+    )
     .option('--watch <seconds>', 'again and again, until interrupted', positive)
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => run(command.optsWithGlobals<StatusOptions>()))

@@ -108,6 +108,11 @@ export class Message<T = unknown> implements Disposable {
     return sentAtNs === 0 ? undefined : sentAtNs / NS_PER_MS
   }
 
+  /** Whether it was kept by the broker, and is older than the subscription. */
+  get retained(): boolean {
+    return (this.#frame[this.#start + Offset.FLAGS]! & Flag.RETAIN) !== 0
+  }
+
   get #encoding(): number {
     return this.#frame[this.#start + Offset.ENCODING]!
   }

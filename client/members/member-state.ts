@@ -2,14 +2,16 @@
  * What becomes of a subscription or a service:
  *
  *   active ──drain──> draining ──drained──> finishing ──emptied──> ended
- *   active ──leave──> leaving ──drained──> ended
+ *   active, draining ──leave──> leaving ──drained──> settling ──emptied──> ended
+ *   finishing ──leave──> settling
  *
  *   active     frames come and are handled
  *   draining   the broker was asked to send what it still has, and no more
  *   finishing  everything has arrived, handlers are still busy with it
  *   leaving    what still comes is thrown away
+ *   settling   nothing comes any more and nothing waits; handlers that run still have their end to report
  */
-export type MemberState = 'active' | 'draining' | 'finishing' | 'leaving' | 'ended'
+export type MemberState = 'active' | 'draining' | 'finishing' | 'leaving' | 'settling' | 'ended'
 
 /** `lost` is the end of a connection: it answers every question to the broker. */
 export type MemberEvent = 'drain' | 'leave' | 'drained' | 'emptied' | 'lost' | 'refused'
@@ -17,8 +19,9 @@ export type MemberEvent = 'drain' | 'leave' | 'drained' | 'emptied' | 'lost' | '
 const NEXT: Record<MemberState, Partial<Record<MemberEvent, MemberState>>> = {
   active: { drain: 'draining', leave: 'leaving', refused: 'ended' },
   draining: { drained: 'finishing', lost: 'finishing', leave: 'leaving', refused: 'ended' },
-  finishing: { emptied: 'ended', leave: 'ended' },
-  leaving: { drained: 'ended', lost: 'ended', refused: 'ended' },
+  finishing: { emptied: 'ended', leave: 'settling' },
+  leaving: { drained: 'settling', lost: 'ended', refused: 'ended' },
+  settling: { emptied: 'ended', lost: 'ended' },
   ended: {},
 }
 

@@ -1,7 +1,10 @@
 import { isByRing, paddedLength, type RingbusError, readU32 } from '../../protocol/index.js'
 import { Deferred } from '../deferred.js'
+import type { SlowInfo } from '../events.js'
 import { Consumer } from '../inbound/consumer.js'
 import type { Inbox } from '../inbound/inbox.js'
+import type { LatencySamples } from '../inbound/latency-samples.js'
+import type { ReportTimer } from '../inbound/report-timer.js'
 import type { Outbox } from '../outbound/outbox.js'
 import type { Incoming } from '../rings/incoming.js'
 import { type MemberEvent, type MemberState, nextMemberState } from './member-state.js'
@@ -11,8 +14,12 @@ export interface MemberContext {
   readonly outbox: Outbox
   readonly inbox: Inbox
   readonly incoming: Incoming
+  readonly reports: ReportTimer
+  readonly latency: LatencySamples
   /** Tells the user of an error that no call can report. */
   readonly report: (error: RingbusError) => void
+  /** Tells the user what a subscription suffers; of a surprise, also if nobody listens. */
+  readonly slow: (info: SlowInfo, surprise: boolean) => void
   /** The member has ended: its id is free. */
   readonly ended: (member: Member) => void
 }
@@ -77,6 +84,9 @@ export abstract class Member extends Consumer {
   /** Nothing that arrives from now on will be handled; `error` says why, if it was not the user's wish. */
   protected closed(_error: RingbusError | undefined): void {}
 
+  /** All that came is done with, and no more will come: the last word to the broker while the id still stands. */
+  protected settled(): void {}
+
   /** It has ended, and holds nothing any more. */
   protected gone(): void {}
 
@@ -109,8 +119,8 @@ export abstract class Member extends Consumer {
   /** Ends it now; what waits is dropped. This cuts a drain short, for which nobody would give credit any more. */
   leave(): void {
     const isServed = this.takesFrames
-    this.clear()
     this.#apply('leave')
+    this.clear()
     if (!this.context.outbox.isConnected) this.#apply('lost')
     else if (isServed) this.askToLeave()
     this.emptied()
@@ -131,8 +141,8 @@ export abstract class Member extends Consumer {
   /** The client is closed; `wished` says that this is no surprise to the user. */
   close(error: RingbusError, wished: boolean): void {
     this.#accepted.reject(error)
-    this.clear()
     this.#apply('leave', wished ? undefined : error)
+    this.clear()
     this.#apply('lost')
     this.#idle?.resolve()
   }
@@ -141,9 +151,16 @@ export abstract class Member extends Consumer {
     if (isByRing(bytes, start)) this.context.incoming.drop(bytes, start)
   }
 
-  /** Drops everything that waits, and what it refers to. */
+  /** Drops everything that waits, and what it refers to. What came by an earlier connection is nobody's concern. */
   override clear(): void {
-    if (this.context.incoming.isActive) this.#dropWaiting()
+    for (const run of this.runs()) {
+      if (run.epoch !== this.epoch) continue
+      for (let start = run.start; start < run.end; ) {
+        const length = readU32(run.bytes, start)
+        this.discarded(run.bytes, start, length)
+        start += paddedLength(length)
+      }
+    }
     super.clear()
   }
 
@@ -151,6 +168,7 @@ export abstract class Member extends Consumer {
     if (!this.#isIdle) return
     this.#idle?.resolve()
     this.#idle = undefined
+    if (this.#state === 'finishing' || this.#state === 'settling') this.settled()
     this.#apply('emptied')
   }
 
@@ -158,25 +176,20 @@ export abstract class Member extends Consumer {
     return this.mask === 0 && !this.isBusy
   }
 
-  #dropWaiting(): void {
-    const { incoming } = this.context
-    for (const run of this.runs()) {
-      if (run.epoch !== this.epoch) continue
-      for (let start = run.start; start < run.end; start += paddedLength(readU32(run.bytes, start))) {
-        if (isByRing(run.bytes, start)) incoming.drop(run.bytes, start)
-      }
-    }
-  }
-
   #apply(event: MemberEvent, error?: RingbusError): void {
     const before = this.#state
     const after = nextMemberState(before, event)
     if (after === before) return
     this.#state = after
-    if (after === 'leaving' || (after === 'ended' && before !== 'leaving')) this.closed(error)
+    if (handles(before) && !handles(after)) this.closed(error)
     if (after !== 'ended') return
     this.gone()
     this.context.ended(this)
     this.#ended.resolve()
   }
+}
+
+/** Whether what has arrived is still handed over in this state. */
+function handles(state: MemberState): boolean {
+  return state === 'active' || state === 'draining' || state === 'finishing'
 }

@@ -18,7 +18,7 @@ export class Registry {
     this.#barriers = barriers
   }
 
-  /** An id that nothing bears. 0 is none. */
+  /** An id that nothing bears, nor owes the broker a report by. 0 is none. [CREDIT-3] */
   nextId(): number {
     do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1
     while (this.#members.has(this.#lastId))
@@ -44,9 +44,9 @@ export class Registry {
     return [...this.#members.values()]
   }
 
-  /** Announces everything on a new connection. */
+  /** Announces everything on a new connection, except what only finishes what the last one has brought. */
   enrolAll(): void {
-    for (const member of this.all()) member.enrol()
+    for (const member of this.all()) if (member.takesFrames) member.enrol()
     this.confirmAll()
   }
 

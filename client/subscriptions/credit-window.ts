@@ -14,6 +14,7 @@ export interface CreditReport {
   readonly bytes: number
   readonly messages: number
   readonly expired: number
+  readonly discarded: number
 }
 
 /**
@@ -23,27 +24,30 @@ export interface CreditReport {
  */
 export class CreditWindow {
   readonly #budget: InboxBudget
+  readonly #staysSmall: boolean
   #windowBytes = 0
   #doneBytes = 0
   #doneMessages = 0
   #expiredMessages = 0
-  /** Bytes finished so far, until the window grows. */
+  #discardedMessages = 0
+  /** Bytes that were finished quickly, until the window grows. */
   #passedBytes = 0
 
-  constructor(budget: InboxBudget) {
+  /** With `staysSmall`, as little as possible waits in the client: the newest messages are to wait in the broker. */
+  constructor(budget: InboxBudget, staysSmall: boolean) {
     this.#budget = budget
+    this.#staysSmall = staysSmall
   }
 
   /** Opens the window, from when on somebody takes messages. */
   open(): void {
-    this.#windowBytes = this.#budget.take(WINDOW_FIRST_BYTES, WINDOW_MIN_BYTES)
+    const wantedBytes = this.#staysSmall ? WINDOW_MIN_BYTES : WINDOW_FIRST_BYTES
+    this.#windowBytes = this.#budget.take(wantedBytes, WINDOW_MIN_BYTES)
   }
 
   /** What to grant on a new connection, while messages of an earlier one still occupy part of the window. */
   reset(heldBytes: number): number {
-    this.#doneBytes = 0
-    this.#doneMessages = 0
-    this.#expiredMessages = 0
+    this.#clear()
     return Math.max(0, this.#windowBytes - heldBytes)
   }
 
@@ -61,29 +65,28 @@ export class CreditWindow {
     return this.#doneBytes * 2 >= this.#windowBytes
   }
 
-  /** The same for a message that arrived after its subscription was left. */
-  discarded(length: number): boolean {
+  /** The same for a message that nobody handled for another reason. */
+  discarded(length: number, ofThisConnection: boolean): boolean {
     this.#doneBytes += length
+    if (ofThisConnection) this.#discardedMessages += 1
     return this.#doneBytes * 2 >= this.#windowBytes
   }
 
-  /** Whether messages are finished that the broker does not know of. */
+  /** Whether anything is finished that the broker does not know of. */
   get hasUnreported(): boolean {
-    return this.#doneMessages + this.#expiredMessages > 0
+    return this.#doneBytes > 0
   }
 
-  /** What is to be reported now. */
+  /** What is to be reported now, while messages flow: the window may grow. */
   report(): CreditReport {
     this.#passedBytes += this.#doneBytes
-    const report = {
-      bytes: this.#doneBytes + this.#grow(),
-      messages: this.#doneMessages,
-      expired: this.#expiredMessages,
-    }
-    this.#doneBytes = 0
-    this.#doneMessages = 0
-    this.#expiredMessages = 0
-    return report
+    return this.#take(this.#grow())
+  }
+
+  /** The same where half a window took so long that the size of the window does not matter. */
+  reportSlowly(): CreditReport {
+    this.#passedBytes = 0
+    return this.#take(0)
   }
 
   close(): void {
@@ -91,8 +94,27 @@ export class CreditWindow {
     this.#windowBytes = 0
   }
 
+  #take(grownBytes: number): CreditReport {
+    const report = {
+      bytes: this.#doneBytes + grownBytes,
+      messages: this.#doneMessages,
+      expired: this.#expiredMessages,
+      discarded: this.#discardedMessages,
+    }
+    this.#clear()
+    return report
+  }
+
+  #clear(): void {
+    this.#doneBytes = 0
+    this.#doneMessages = 0
+    this.#expiredMessages = 0
+    this.#discardedMessages = 0
+  }
+
   /** A full window has passed: the subscription is active, and gets the larger one if there is room. */
   #grow(): number {
+    if (this.#staysSmall) return 0
     if (this.#passedBytes < this.#windowBytes || this.#windowBytes >= WINDOW_ACTIVE_BYTES) return 0
     this.#passedBytes = 0
     const grownBytes = this.#budget.take(WINDOW_ACTIVE_BYTES - this.#windowBytes, 0)

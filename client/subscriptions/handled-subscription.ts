@@ -13,6 +13,8 @@ export type MessageHandler<T> = (message: Message<T>) => unknown
 export class HandledSubscription<T> extends SubscriptionMember {
   readonly #handler: MessageHandler<T>
   #busyHandlers = 0
+  /** While its handler is on the stack, where it may end the subscription. */
+  #isHandling = false
 
   constructor(
     context: MemberContext,
@@ -27,19 +29,22 @@ export class HandledSubscription<T> extends SubscriptionMember {
   }
 
   protected override get isBusy(): boolean {
-    return this.#busyHandlers > 0
+    return this.#isHandling || this.#busyHandlers > 0
   }
 
   protected override handle(run: Run, start: number, length: number, payload: RingPayload | undefined): void {
     const message = new Message<T>(run.bytes, start, length, run.topic, payload)
     const epoch = run.epoch
+    this.#isHandling = true
     try {
       const result = this.#handler(message)
+      this.#isHandling = false
       if (isThenable(result)) {
         this.#await(result, message, length, epoch)
         return
       }
     } catch (error) {
+      this.#isHandling = false
       this.failed(message.topic, error)
     }
     if (payload !== undefined) message.release()

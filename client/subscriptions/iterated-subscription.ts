@@ -1,4 +1,4 @@
-import { encodeBody, Kind, RingbusError } from '../../protocol/index.js'
+import { RingbusError } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
 import type { Run } from '../inbound/run-queue.js'
 import type { MemberContext } from '../members/member.js'
@@ -35,7 +35,7 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
       throw new RingbusError('INVALID_ARGUMENT', `The subscription to "${this.pattern}" is iterated already`)
     }
     this.#started = true
-    if (!this.#isClosed) this.#openWindow()
+    if (!this.#isClosed) this.openWindow()
     return this
   }
 
@@ -89,16 +89,7 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
   }
 
   get #isClosed(): boolean {
-    return this.state === 'leaving' || this.state === 'ended'
-  }
-
-  #openWindow(): void {
-    this.credit.open()
-    const { outbox } = this.context
-    // Without a connection, the window goes with the subscription when there is one.
-    if (!outbox.isConnected) return
-    const bytes = this.credit.reset(0)
-    outbox.control(Kind.CREDIT, 0, this.id, encodeBody(Kind.CREDIT, { bytes }))
+    return this.state === 'leaving' || this.state === 'settling' || this.state === 'ended'
   }
 
   #finishGiven(): void {

@@ -1,4 +1,5 @@
 import {
+  type Body,
   controlFrame,
   encodeBody,
   Flag,
@@ -39,17 +40,26 @@ export function publish(alias: number, payload: string | Uint8Array, options: Me
 export function subscribe(
   id: number,
   pattern: string,
-  { window = WIDE_WINDOW_BYTES, group }: { window?: number; group?: string } = {},
+  { window = WIDE_WINDOW_BYTES, ...options }: Partial<Omit<Body<typeof Kind.SUBSCRIBE>, 'pattern'>> = {},
 ): Buffer {
-  return controlFrame(Kind.SUBSCRIBE, 0, id, encodeBody(Kind.SUBSCRIBE, { pattern, window, group }))
+  return controlFrame(Kind.SUBSCRIBE, 0, id, encodeBody(Kind.SUBSCRIBE, { pattern, window, ...options }))
 }
 
 export function unsubscribe(id: number, options: { drain?: boolean } = {}): Buffer {
   return controlFrame(Kind.UNSUBSCRIBE, 0, id, encodeBody(Kind.UNSUBSCRIBE, options))
 }
 
-export function credit(id: number, bytes: number, messages = 0, expired = 0): Buffer {
-  return controlFrame(Kind.CREDIT, 0, id, encodeBody(Kind.CREDIT, { bytes, messages, expired }))
+export function credit(id: number, bytes: number, messages = 0, expired = 0, discarded = 0): Buffer {
+  return controlFrame(Kind.CREDIT, 0, id, encodeBody(Kind.CREDIT, { bytes, messages, expired, discarded }))
+}
+
+/** A message that is to be kept. */
+export function keep(alias: number, payload: string | Uint8Array, options: MessageOptions = {}): Buffer {
+  return publish(alias, payload, { ...options, flags: Flag.RETAIN })
+}
+
+export function latency(samples: unknown[]): Buffer {
+  return controlFrame(Kind.LATENCY, 0, 0, encodeBody(Kind.LATENCY, { samples }))
 }
 
 export function serve(id: number, pattern: string, concurrency = 1): Buffer {

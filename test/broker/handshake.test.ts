@@ -13,7 +13,7 @@ test('[WIRE-2.1] [WIRE-2.4] HELLO is answered by WELCOME, with the limits and a 
   t.like(limits, { payloadBytesMax: 1000, aliases: 7, requestsMax: 5 })
   t.true(Number.isInteger((limits as { subscriptionsMax: number }).subscriptionsMax))
   t.true(Number.isInteger((limits as { servicesMax: number }).servicesMax))
-  t.deepEqual(features, ['ring', 'ring-requests'])
+  t.deepEqual(features, ['ring', 'ring-requests', 'retain'])
   t.is((token as Uint8Array).length, 16)
   const other = await second.expect('WELCOME')
   t.not(other.body['clientId'], clientId)

@@ -13,7 +13,7 @@ import { dirname, join } from 'node:path'
 import test from 'ava'
 import { RingbusError, startBroker } from '../../broker/index.js'
 import { socketIn, startBench } from './fixtures.js'
-import { flush, hello, publish, request, serve, subscribe, topic } from './frames.js'
+import { credit, flush, hello, publish, request, serve, subscribe, topic } from './frames.js'
 import { Client } from './transcript.js'
 
 const permissions = (path: string) => statSync(path).mode & 0o777
@@ -104,6 +104,7 @@ test('close lets what is queued leave, then ends every connection; more calls wa
   reader.resume()
   for (let index = 0; index < 50; index++)
     t.is((await reader.expect('MESSAGE')).text.trimEnd(), String(index))
+  reader.send(credit(1, 0, 50))
   await reader.expectEnd()
   await publisher.expectEnd()
   reader.hangUp()

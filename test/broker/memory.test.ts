@@ -6,7 +6,7 @@ import { Peer } from '../../broker/peers/peer.js'
 import { Service } from '../../broker/requests/service.js'
 import { Subscription } from '../../broker/routing/subscription.js'
 import { startBench } from './fixtures.js'
-import { cancel, publish, request, serve, subscribe, topic, unsubscribe } from './frames.js'
+import { cancel, credit, publish, request, serve, subscribe, topic, unsubscribe } from './frames.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -50,7 +50,7 @@ test.serial('a subscription that has ended is forgotten, though the stream stood
   user.send(subscribe(1, 'a'), topic(0, 'a'), publish(0, 'm'))
   t.deepEqual(await user.texts(1), ['m'])
   const ending = living(Subscription)
-  user.send(unsubscribe(1), publish(0, 'to nobody'))
+  user.send(unsubscribe(1), credit(1, 17, 1), publish(0, 'to nobody'))
   await user.expect('DRAINED')
   while (living(Subscription) >= ending) await delay(10)
 })

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { type BrokerOptions, type PermissionRule, startBroker } from '../../broker/index.js'
 import { Kind } from '../../protocol/index.js'
 import { type Bench, socketIn, startBench } from './fixtures.js'
-import { hello, publish, reply, request, requestStream, serve, subscribe, topic } from './frames.js'
+import { hello, keep, publish, reply, request, requestStream, serve, subscribe, topic } from './frames.js'
 import { startBrokerProcess } from './processes.js'
 import { Client } from './transcript.js'
 
@@ -38,6 +38,26 @@ test('[ERR-6] a message on a topic that is not allowed is refused by the name of
       ['ok.b', 'yes, too'],
     ],
   )
+})
+
+test('[ERR-6] [RETAIN-1] what may not be published is not kept, and nobody is greeted who may not subscribe', async (t) => {
+  const { client } = await startRuled(t, { publish: ['ok.*'], subscribe: ['ok.>'], request: ['$SYS.>'] })
+  const [publisher, reader] = [await client(), await client()]
+  publisher.send(topic(0, 'ok.a'), topic(1, 'secret'), keep(0, 'kept'), keep(1, 'refused'))
+  await publisher.expectRefusal('PERMISSION_DENIED', Kind.MESSAGE, 0)
+  const { rows } = await publisher.ask<{ rows: object[] }>('$SYS.retained')
+  t.like(rows, [{ topic: 'ok.a' }])
+  t.is(rows.length, 1)
+  for (const [id, pattern] of [
+    [1, '>'],
+    [2, '*.a'],
+  ] as const) {
+    reader.send(subscribe(id, pattern, { retained: true }))
+    await reader.expectRefusal('PERMISSION_DENIED', Kind.SUBSCRIBE, id)
+  }
+  reader.send(subscribe(3, 'ok.*', { retained: true }))
+  await reader.expect('MESSAGE', { text: 'kept', consumer: 3 })
+  await reader.expectNothing()
 })
 
 test('what is denied is counted, of each client and of all', async (t) => {

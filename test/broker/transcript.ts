@@ -46,18 +46,22 @@ const BODY_KINDS: readonly number[] = [
   Kind.WELCOME,
   Kind.ERROR,
   Kind.DRAINED,
+  Kind.SLOW,
   Kind.FAILURE,
   Kind.PULL,
   Kind.GRANT,
   Kind.SEGMENT,
 ]
 
+/** What comes when the broker finds it fit. */
+const PASSED_OVER: readonly KindName[] = ['NAME', 'DELIVER', 'SLOW']
+
 /** An alias that `ask` uses, and no test. */
 const SYSTEM_ALIAS = 1023
 
 /**
  * A client that a test speaks for: it sends frames, and expects frames in the order in which they come. NAME and
- * DELIVER are looked up on arrival and passed over, unless a test expects one by name.
+ * DELIVER are looked up on arrival; they and SLOW are passed over, unless a test expects one by name.
  */
 export class Client {
   readonly socket: Socket
@@ -134,8 +138,7 @@ export class Client {
   /** The next frame must be of this kind, and have these fields. */
   async expect(kind: KindName, fields: Partial<Received> = {}): Promise<Received> {
     let frame = await this.next()
-    while (frame.kind !== kind && (frame.kind === 'NAME' || frame.kind === 'DELIVER'))
-      frame = await this.next()
+    while (frame.kind !== kind && PASSED_OVER.includes(frame.kind)) frame = await this.next()
     this.t.is(frame.kind, kind, `got ${described(frame)}`)
     this.t.like(frame, { kind, ...fields })
     return frame
@@ -177,7 +180,7 @@ export class Client {
     for (const id of [this.#lastId + 1, this.#lastId + 2]) {
       this.send(flush(id))
       for (let frame = await this.next(); frame.kind !== 'FLUSHED'; frame = await this.next()) {
-        if (frame.kind === 'NAME' || frame.kind === 'DELIVER') continue
+        if (PASSED_OVER.includes(frame.kind)) continue
         this.t.is(frame.kind, 'MESSAGE', `got ${described(frame)}`)
         messages.push(frame)
       }

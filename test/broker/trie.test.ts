@@ -1,7 +1,9 @@
 import test from 'ava'
 import fc from 'fast-check'
+import { parseSettings } from '../../broker/config.js'
 import type { Outbox } from '../../broker/egress/outbox.js'
 import { TopicIds } from '../../broker/egress/topic-ids.js'
+import { Overflow } from '../../broker/flow/overflow.js'
 import { Router } from '../../broker/routing/router.js'
 import { Subscription } from '../../broker/routing/subscription.js'
 import { Trie } from '../../broker/routing/trie.js'
@@ -104,17 +106,22 @@ test('100,000 unrelated subscriptions add no step to a look-up', (t) => {
 })
 
 test('a topic is looked up once, until subscriptions change', (t) => {
-  const limits = { backlogBytesMax: 1, backlogMessagesMax: 1 }
-  const router = new Router(new TopicIds(), limits, { dropped: () => {} })
+  const gate = { full: () => {}, relieved: () => {}, received: () => {} }
+  const overflow = new Overflow(parseSettings({}, 'test').limits, gate, {
+    suffers: () => {},
+    recovered: () => {},
+    flush: () => {},
+  })
+  const router = new Router(new TopicIds(), overflow, gate)
   const route = router.acquire('orders.eu')
   const frame = publish(0, '')
-  const other = new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.*'))
+  const other = new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.*'), overflow)
   router.subscribe(other)
-  const publishing = () => router.publish(route, frame, 0, frame.length)
+  const publishing = () => router.publish(route, frame, 0, frame.length, 0, undefined)
   t.true(lookUps(publishing) > 0)
   t.is(lookUps(publishing), 0)
   router.unsubscribe(other)
-  router.subscribe(new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.1')))
+  router.subscribe(new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.1'), overflow))
   t.true(lookUps(publishing) > 0)
   t.is(lookUps(publishing), 0)
 })

@@ -75,14 +75,20 @@ test('--json carries values, and shows all of a message', async (t) => {
   await host.run(['pub', 't', '--json', '--encoding', 'json', '{"id":3}'])
   await host.run(['pub', 't', '--raw'], Buffer.from([0, 255]))
   const lines = (await sub.outcome).stdout.trimEnd().split('\n')
-  const common = { topic: 't', priority: 20, encoding: 'msgpack', headers: { trace: 'a=b', lang: 'en' } }
+  const common = {
+    topic: 't',
+    priority: 20,
+    encoding: 'msgpack',
+    retained: false,
+    headers: { trace: 'a=b', lang: 'en' },
+  }
   t.deepEqual(
     lines.map((line) => JSON.parse(line)),
     [
       { ...common, data: { id: 1 } },
       { ...common, data: [2] },
-      { topic: 't', priority: 0, encoding: 'json', headers: {}, data: { id: 3 } },
-      { topic: 't', priority: 0, encoding: 'bytes', headers: {}, data: 'AP8=' },
+      { topic: 't', priority: 0, encoding: 'json', retained: false, headers: {}, data: { id: 3 } },
+      { topic: 't', priority: 0, encoding: 'bytes', retained: false, headers: {}, data: 'AP8=' },
     ],
   )
 })

@@ -12,7 +12,7 @@ test('status --json shows the broker, clients, subscriptions and services', asyn
   const { exitCode, stdout } = await host.run(['status', '--json'])
   t.is(exitCode, 0)
   const status = JSON.parse(stdout)
-  t.like(status.stats, { clients: 3, subscriptions: 1, services: 1, messagesDropped: 0 })
+  t.like(status.stats, { clients: 3, subscriptions: 1, services: 1, queuedBytes: 0, pausedTopics: 0 })
   t.is(typeof status.stats.uptimeMs, 'number')
   t.deepEqual(
     status.clients.map((client: { name: string }) => client.name),
@@ -26,22 +26,6 @@ test('status --json shows the broker, clients, subscriptions and services', asyn
     inFlight: 0,
   })
   t.like(status.services[0], { name: 'ringbus serve', pattern: 'text.count', concurrency: 3, held: 0 })
-})
-
-test('status shows people who is slow, the slowest first', async (t) => {
-  const host = await hostWithBroker(t, '--limit', 'backlogBytesMax=65536')
-  await host.startSub('>', '--group', 'quick')
-  const stuck = await connect({ path: host.path, name: 'stuck', reconnect: false })
-  t.teardown(() => stuck.destroy())
-  const subscription = stuck.subscribe('t', () => new Promise(() => {}))
-  await subscription.ready
-  // 2 MB: more than the window of the stuck client and its backlog hold together.
-  t.is((await host.shell(`seq -f '%0100g' 20000 | ringbus pub t`).outcome).exitCode, 0)
-  const { exitCode, stdout } = await host.run(['status'])
-  t.is(exitCode, 0)
-  t.true(stdout.startsWith('Broker '))
-  const [, rows] = stdout.split(/^Subscriptions: 2\n/m)
-  t.regex(rows!.split('\n')[1]!, /stuck .*dropped \d+, .* behind/)
 })
 
 test('status --watch goes on until it is interrupted', async (t) => {

@@ -178,8 +178,11 @@ test('[SUB-8] unsubscribe cuts a drain short that nobody gives credit for any mo
   await bus.flush()
   subscription.unsubscribe()
   const observer = await clientOf(t, path)
-  const listed = async () => (await observer.request('$SYS.subscriptions')).data as { total: number }
-  while ((await listed()).total > 0) await delay(5)
-  t.is((await listed()).total, 0)
+  const rows = async () =>
+    (await observer.request<{ rows: { state: string; inFlight: number }[] }>('$SYS.subscriptions')).data.rows
+  while ((await rows()).some(({ state }) => state !== 'ended')) await delay(5)
+  // Only what its handler has not returned is still under way.
+  while ((await rows())[0]?.inFlight !== 1) await delay(5)
+  t.is((await rows()).length, 1)
   void drained
 })

@@ -72,6 +72,12 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await delay(1)
 }
 
+/** Keeps the thread busy, as a slow handler does. */
+export function burn(milliseconds: number): void {
+  const endMs = performance.now() + milliseconds
+  while (performance.now() < endMs);
+}
+
 /** Round trips through the broker: what others had sent before is here after it. */
 export async function settled(...clients: RingbusClient[]): Promise<void> {
   // The answer to a flush may overtake what the frames before it have set free in a backlog.

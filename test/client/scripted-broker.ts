@@ -51,6 +51,7 @@ const BODY_KINDS: readonly number[] = [
   Kind.SUBSCRIBE,
   Kind.UNSUBSCRIBE,
   Kind.CREDIT,
+  Kind.LATENCY,
   Kind.SERVE,
   Kind.FAILURE,
   Kind.PULL,
@@ -161,19 +162,40 @@ export class ScriptedPeer {
     return this.#received.shift()!
   }
 
-  /** The next frame must be of this kind, and have these fields. */
+  /** The next frame but CREDIT, which may come at any time, unless it is this one. */
+  async #nextFor(kind: KindName): Promise<Received> {
+    for (;;) {
+      const frame = await this.next()
+      if (frame.kind !== 'CREDIT' || kind === 'CREDIT') return frame
+    }
+  }
+
+  /** The next frame must be of this kind, and have these fields. Reports of credit may come before any other. */
   async expect(kind: KindName, fields: Partial<Received> = {}): Promise<Received> {
-    const frame = await this.next()
+    const frame = await this.#nextFor(kind)
     this.#t.is(frame.kind, kind, `got ${JSON.stringify(frame)}`)
     this.#t.like(frame, { kind, ...fields })
     return frame
   }
 
-  /** Frames up to the next FLUSH, which is answered. */
+  /** What CREDIT reports about a subscription, added up, until it is about so many messages. */
+  async creditFor(
+    id: number,
+    count: number,
+  ): Promise<Record<'bytes' | 'messages' | 'expired' | 'discarded', number>> {
+    const sum = { bytes: 0, messages: 0, expired: 0, discarded: 0 }
+    while (sum.messages + sum.expired + sum.discarded < count) {
+      const { body } = await this.expect('CREDIT', { id })
+      for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += (body[name] as number) ?? 0
+    }
+    return sum
+  }
+
+  /** Frames up to the next FLUSH, which is answered, without reports of credit. */
   async untilFlush(): Promise<Received[]> {
     const frames: Received[] = []
     for (;;) {
-      const frame = await this.next()
+      const frame = await this.#nextFor('FLUSH')
       if (frame.kind === 'FLUSH') {
         this.send(controlFrame(Kind.FLUSHED, 0, frame.id))
         return frames
@@ -182,14 +204,17 @@ export class ScriptedPeer {
     }
   }
 
-  /** The client has ended the connection, and sent nothing more. */
+  /** The client has ended the connection, and sent nothing more but reports of credit. */
   async expectEnd(): Promise<void> {
     while (!this.#ended) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    this.#t.deepEqual(this.#received, [])
+    this.#t.deepEqual(
+      this.#received.filter(({ kind }) => kind !== 'CREDIT'),
+      [],
+    )
   }
 
   hangUp(): void {

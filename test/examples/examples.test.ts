@@ -36,10 +36,12 @@ function sortedLines(text: string): string[] {
 test('every folder is an example', (t) => {
   t.deepEqual(EXAMPLES.toSorted(), [
     'embedded-broker',
+    'last-values',
     'picture-frames',
     'priorities',
     'pub-sub',
     'request-reply',
+    'slow-readers',
     'streaming-replies',
     'work-sharing',
   ])

@@ -237,12 +237,12 @@ test('[RING-7] records that are dropped on the way are free: expired, unsubscrib
   const { client, path } = await startBench(t, { ...SMALL, backlogMessagesMax: 2 })
   const [owner, reader] = [await RingClient.open(t, path), await RingClient.open(t, path)]
   const observer = await client()
-  reader.send(subscribe(1, 'a', { window: 0 }))
+  reader.send(subscribe(1, 'a', { window: 0, overflow: 'drop-newest' }))
   await reader.expectNothing()
   const ring = await owner.openRing(1)
   owner.send(topic(0, 'a'))
   const records = async () => (await ringRows(observer))[0]!.records
-  const soonNs = Number(process.hrtime.bigint()) + 1e6
+  const soonNs = Number(process.hrtime.bigint()) + 500e6
   for (const seed of [1, 2, 3]) {
     owner.send(publishByRing(0, ring.put(patterned(1000, seed)), { expiryNs: soonNs }))
     await owner.expectNothing()
@@ -269,7 +269,7 @@ test('[RING-11] a payload counts in full towards what may be queued for a subscr
   const { client, path } = await startBench(t, { backlogBytesMax: 10_000 })
   const [owner, reader] = [await RingClient.open(t, path), await RingClient.open(t, path)]
   const observer = await client()
-  reader.send(subscribe(1, 'a', { window: 0 }))
+  reader.send(subscribe(1, 'a', { window: 0, overflow: 'drop-newest' }))
   await reader.expectNothing()
   const ring = await owner.openRing(1)
   owner.send(topic(0, 'a'))

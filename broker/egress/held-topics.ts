@@ -1,0 +1,60 @@
+import type { TopicIds } from './topic-ids.js'
+
+/** A topic id that queued frames carry: it must not be bound to another topic meanwhile. */
+interface HeldTopic {
+  readonly id: number
+  frames: number
+}
+
+/** The topics of the frames in one backlog, pinned as long as a frame carries them. */
+export class HeldTopics {
+  readonly #topics: TopicIds
+  readonly #held = new Map<number, HeldTopic>()
+  /** The one that was looked up last: most streams stay at one. */
+  #last: HeldTopic | undefined
+
+  constructor(topics: TopicIds) {
+    this.#topics = topics
+  }
+
+  has(id: number): boolean {
+    return this.#find(id) !== undefined
+  }
+
+  /** One frame more carries the id; true: the first. */
+  hold(id: number): boolean {
+    const held = this.#find(id)
+    if (held !== undefined) {
+      held.frames += 1
+      return false
+    }
+    this.#last = { id, frames: 1 }
+    this.#held.set(id, this.#last)
+    this.#topics.pin(id)
+    return true
+  }
+
+  /** One frame less carries it; true: it was the last. */
+  release(id: number): boolean {
+    const held = this.#find(id)!
+    held.frames -= 1
+    if (held.frames > 0) return false
+    this.#held.delete(id)
+    this.#last = undefined
+    this.#topics.unpin(id)
+    return true
+  }
+
+  clear(): void {
+    for (const id of this.#held.keys()) this.#topics.unpin(id)
+    this.#held.clear()
+    this.#last = undefined
+  }
+
+  #find(id: number): HeldTopic | undefined {
+    if (this.#last?.id === id) return this.#last
+    const held = this.#held.get(id)
+    if (held !== undefined) this.#last = held
+    return held
+  }
+}
