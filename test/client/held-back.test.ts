@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava'
+import { startBroker } from '../../broker/index.js'
 import type { RingbusClient } from '../../client/index.js'
 import { controlFrame, FEATURE_RING, Flag, Kind } from '../../protocol/index.js'
 import { clientOf, errorsOf, eventOf, until } from './fixtures.js'
@@ -109,6 +110,35 @@ test('messages by ring that wait go on inline when the connection is lost', asyn
   await next.expect('MESSAGE', { text: 'last' })
   t.deepEqual(await next.untilFlush(), [])
   await flushed
+})
+
+test('nothing that waits is lost when a broker pauses everybody and stops, and another one takes its place', async (t) => {
+  const scene = await stage(t)
+  const { broker, peer, bus } = scene
+  const got: Record<number, number[]> = { 0: [], 9: [] }
+  bus.subscribe<number>('data', ({ data, priority }) => got[priority]!.push(data))
+  bus.publish('data', -1)
+  await pauseFirst(scene)
+  const count = 5000
+  for (let number = 0; number < count; number++)
+    bus.publish('data', number, { priority: number % 2 === 0 ? 0 : 9 })
+  const flushed = bus.flush()
+  const lost = eventOf(bus, 'disconnect')
+  await broker.close()
+  peer.hangUp()
+  await lost
+  const next = await startBroker({ path: broker.path })
+  t.teardown(() => next.close())
+  await flushed
+  await until(() => got[0]!.length + got[9]!.length === count)
+  t.deepEqual(
+    got[0],
+    Array.from({ length: count / 2 }, (_, index) => 2 * index),
+  )
+  t.deepEqual(
+    got[9],
+    Array.from({ length: count / 2 }, (_, index) => 2 * index + 1),
+  )
 })
 
 test('close waits for what is paused, and gives up after its time', async (t) => {
