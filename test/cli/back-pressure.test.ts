@@ -167,7 +167,7 @@ test('status says who is slow, since when, and what was lost; the sum is whole',
   t.regex(stdout, /\n {4}dropped {3}\d+ so far: \d+ oldest\n/)
   t.regex(stdout, /^Deliveries: 20000 matched = 0 handled \+ \d+ dropped/m)
   const [, rows] = stdout.split(/^Subscriptions: 1\n/m)
-  t.regex(rows!.split('\n')[1]!, /stuck .*slow, \d+ oldest, .* behind, its handlers are busy$/)
+  t.regex(rows!.split('\n')[1]!, /stuck .*slow, \d+ oldest, .* behind, busy or stopped$/)
 })
 
 test('doctor warns of a subscription that is slow or blocking right now', async (t) => {
@@ -179,7 +179,7 @@ test('doctor warns of a subscription that is slow or blocking right now', async 
   t.is(exitCode, 0)
   t.regex(
     stdout,
-    /^warn {2}subscriptions: 1 of 1 subscription slow or blocking, the worst of stuck \(pid \d+.*\n +→ See `ringbus status`/m,
+    /^warn {2}subscriptions: 1 of 1 subscription slow or blocking; the worst: stuck \(pid \d+.*\n +→ See `ringbus status`/m,
   )
 })
 
@@ -196,7 +196,7 @@ test('a sub whose reader does not read holds nobody up, takes no more, and says 
   t.true(row!.droppedBy.oldest > 0)
   t.true(row!.creditBytes <= 0)
   t.true((row!.handled + row!.inFlight) * 100 < 2 * 1024 * 1024)
-  await sub.says('of its messages were lost so far')
+  await sub.says('ringbus: t: lost ')
   // The newest are there.
   const last = String(40_000).padStart(100, '0')
   sub.child.stdout.resume()
