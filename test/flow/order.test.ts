@@ -8,6 +8,9 @@ import { Company } from './company.js'
 
 const SEED = Number(process.env.RINGBUS_FLOW_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
+/** Messages of each publisher. */
+const COUNT = Number(process.env.RINGBUS_FLOW_COUNT ?? 1_300)
+
 const KIB = 1024
 const PRIORITIES = Array.from({ length: 32 }, (_, priority) => priority)
 
@@ -61,7 +64,7 @@ test('[ORDER-2] the order of a publisher, topic and priority holds, whatever way
     topics: ['data.a', 'data.b', 'data.c'],
     priorities: PRIORITIES,
     byteLengths: [20, 100, 1000, 17 * KIB, 40 * KIB, 90 * KIB],
-    count: 2_000,
+    count: COUNT,
     seed: SEED,
   })
   let isOver = false
