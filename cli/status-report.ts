@@ -19,7 +19,7 @@ function totals({ stats }: BrokerStatus): string {
   return [
     `Messages: ${messagesRouted} routed, ${messagesUnmatched} matched nobody; ${counted(retained.messages, 'message')} of ${bytes(retained.bytes)} retained`,
     ...deliveryTotals(deliveries),
-    `Queued: ${bytes(stats.queuedBytes)} for all subscriptions; the publishers of ${counted(stats.pausedTopics, 'topic')} are paused`,
+    `Queued: ${bytes(stats.queuedBytes)} for all subscriptions; ${counted(stats.pausedTopics, 'topic')} paused`,
     `Requests: ${requestsRouted} routed, ${requestsInFlight} in flight`,
     ringTotals(stats.rings),
     `Clients refused: ${stats.clientsRefused}`,

@@ -17,14 +17,9 @@ const ROWS_SHOWN_MAX = 50
 const NEARLY_FULL_SHARE = 0.75
 
 /** Each table of a status, as a section that has a title and ends with a newline. */
-export function statusTables({
-  clients,
-  subscriptions,
-  services,
-  topics,
-  rings,
-  takenAtMs,
-}: BrokerStatus): string[] {
+export function statusTables(status: BrokerStatus): string[] {
+  const { clients, subscriptions, services, rings, takenAtMs } = status
+  const topics = status.topics.filter(isOfUsers)
   return [
     section(
       'Clients',
@@ -140,6 +135,11 @@ function topicCells(row: TopicRow, nowMs: number): Cell[] {
       ? ''
       : `paused for ${duration(nowMs - pausedSinceMs)}: ${counted(pausedPublishers, 'publisher waits', 'publishers wait')}`
   return [topic, publishers, subscribers, retained, row.latency?.samples ?? 0, ...times, slow]
+}
+
+/** Not one of the broker's own: on those every status asks. */
+function isOfUsers({ topic }: TopicRow): boolean {
+  return !topic.startsWith('$')
 }
 
 function pausedPublishers(row: TopicRow): number {

@@ -18,6 +18,7 @@ import type { TopicNames } from './inbound/topic-names.js'
 import type { Member } from './members/member.js'
 import type { Registry } from './members/registry.js'
 import type { Barriers } from './outbound/barriers.js'
+import type { Outbox } from './outbound/outbox.js'
 import type { Requester } from './requests/requester.js'
 import type { Rings } from './rings/rings.js'
 import type { Calls } from './services/calls.js'
@@ -33,6 +34,7 @@ export interface FrameTargets {
   readonly calls: Calls
   readonly barriers: Barriers
   readonly rings: Rings
+  readonly outbox: Outbox
   /** The broker refused a frame of this kind; after a fatal refusal it closes the connection. */
   readonly refused: (error: RingbusError, kind: number, id: number, fatal: boolean) => void
 }
@@ -66,7 +68,7 @@ export class FrameRouter implements FrameSink {
   }
 
   #route(kind: number, bytes: Buffer, start: number, length: number): FrameFault | undefined {
-    const { names, registry, requester, calls, barriers, rings } = this.#targets
+    const { names, registry, requester, calls, barriers, rings, outbox } = this.#targets
     const id = readU32(bytes, start + Offset.ID)
     switch (kind) {
       case Kind.DELIVER:
@@ -116,8 +118,10 @@ export class FrameRouter implements FrameSink {
         rings.told(kind, readU32(bytes, start + Offset.TOPIC))
         return undefined
       case Kind.PAUSE:
+        outbox.pause(readU32(bytes, start + Offset.TOPIC), id)
+        return undefined
       case Kind.RESUME:
-        // They concern publishers that heed them, which is a wish, not a duty. [WIRE-2.8]
+        outbox.resume(readU32(bytes, start + Offset.TOPIC), id)
         return undefined
       default:
         return fault('UNEXPECTED_FRAME', `${kindName(kind)} does not come here, or not again`, bytes, start)

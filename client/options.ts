@@ -319,5 +319,5 @@ export function checkLoanOptions(options: LoanOptions): void {
 }
 
 export function checkLoanPublishOptions(options: LoanPublishOptions): void {
-  checkOptions('the options of publish', options, ['priority', 'headers', 'ttl'])
+  checkOptions('the options of publish', options, ['priority', 'headers', 'ttl', 'retain'])
 }

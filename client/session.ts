@@ -43,7 +43,13 @@ export interface SessionSettings extends ConnectionSettings {
 export class Session implements ConnectionListener, MemberContext {
   readonly path: string
   readonly events = new Events()
-  readonly outbox = new Outbox()
+  readonly outbox: Outbox = new Outbox(
+    {
+      frameLeft: (segment) => this.ring.frameLeft(segment),
+      payloadOf: (span) => this.ring.payloadOf(span),
+    },
+    () => this.publisher.resume(),
+  )
   readonly ring = new OutgoingRing(() => this.publisher.ringHasRoom())
   readonly sender = new Sender(this.outbox, this.ring)
   readonly barriers = new Barriers(this.outbox)
@@ -89,6 +95,7 @@ export class Session implements ConnectionListener, MemberContext {
       calls: this.calls,
       barriers: this.barriers,
       rings: this.#rings,
+      outbox: this.outbox,
       refused: (error, kind, id, fatal) => this.#refused(error, kind, id, fatal),
     })
     this.#connection = new Connection(settings, this.#router, this)
@@ -143,13 +150,12 @@ export class Session implements ConnectionListener, MemberContext {
 
   drained(): void {
     this.outbox.drained()
-    this.publisher.resume()
   }
 
   lost(cause: RingbusError): void {
     const error = this.#refusal === undefined ? cause : refusedError(this.#refusal)
-    this.outbox.disconnect()
-    this.publisher.disconnected()
+    const lostMessages = this.outbox.disconnect()
+    this.publisher.disconnected(lostMessages)
     this.#rings.disconnected(error)
     this.sender.limitsChanged()
     this.#names.clear()

@@ -82,6 +82,56 @@ function pad(target: Buffer, from: number, to: number): void {
   for (let offset = from; offset < to; offset++) target[offset] = 0
 }
 
+/** Memory that frames are written to: by bytes, and headers by words. */
+export interface FrameMemory {
+  readonly bytes: Buffer
+  readonly words: Uint32Array
+}
+
+/** Memory whose content is undefined; a number of bytes that is a multiple of four. */
+export function frameMemory(byteLength: number): FrameMemory {
+  const bytes = Buffer.allocUnsafeSlow(byteLength)
+  return { bytes, words: new Uint32Array(bytes.buffer) }
+}
+
+/** Bytes that a message frame takes at most, padding included. */
+export function messageBytesMax(head: MessageHead, payload: Uint8Array | string): number {
+  const unitBytesMax = typeof payload === 'string' ? UTF8_BYTES_PER_UNIT_MAX : 1
+  return paddedLength(HEADER_BYTES + optionBytesOf(head, optionFlags(head)) + payload.length * unitBytesMax)
+}
+
+/**
+ * Writes one message frame at `start`, a multiple of four; returns its length without padding, or 0 when there may be no
+ * room for it up to `limit`, another one: then nothing is written.
+ */
+export function writeMessage(
+  { bytes, words }: FrameMemory,
+  start: number,
+  limit: number,
+  head: MessageHead,
+  payload: Uint8Array | string,
+): number {
+  const flags = optionFlags(head)
+  const payloadStart = start + HEADER_BYTES + (flags === 0 ? 0 : optionBytesOf(head, flags))
+  let payloadBytes = payload.length
+  if (typeof payload === 'string') {
+    if (payloadBytes * UTF8_BYTES_PER_UNIT_MAX > limit - payloadStart) return 0
+    payloadBytes = bytes.write(payload, payloadStart, 'utf8')
+  } else {
+    if (payloadBytes > limit - payloadStart) return 0
+    bytes.set(payload, payloadStart)
+  }
+  if (flags !== 0) writeOptions(bytes, start, head, flags)
+  const length = payloadStart - start + payloadBytes
+  writeHeader(words, start, length, head, flags)
+  pad(bytes, start + length, start + paddedLength(length))
+  return length
+}
+
+function optionBytesOf(head: MessageHead, flags: number): number {
+  return fixedOptionBytes(flags) + (head.headers === undefined ? 0 : 4 + head.headers.length)
+}
+
 const NO_WORDS = new Uint32Array(0)
 
 /** Writes frames one behind another into batches, and hands each batch to a sink. */
@@ -103,12 +153,13 @@ export class FrameWriter {
 
   /** Writes one message frame; returns its length without padding, which is what credit counts. */
   message(head: MessageHead, payload: Uint8Array | string): number {
+    // As `writeMessage` does it, but in one piece: of all that is sent, most passes here.
     const flags = optionFlags(head)
-    const optionBytes = fixedOptionBytes(flags) + (head.headers === undefined ? 0 : 4 + head.headers.length)
+    const optionBytes = optionBytesOf(head, flags)
     const payloadBytesMax =
       typeof payload === 'string' ? payload.length * UTF8_BYTES_PER_UNIT_MAX : payload.length
     const bytesMax = paddedLength(HEADER_BYTES + optionBytes + payloadBytesMax)
-    if (bytesMax > BATCH_BYTES - FLUSH_MARK_BYTES) return this.#large(head, flags, optionBytes, payload)
+    if (bytesMax > BATCH_BYTES - FLUSH_MARK_BYTES) return this.#large(head, payload)
 
     const batch = this.#reserve(bytesMax)
     const start = this.#used
@@ -119,6 +170,13 @@ export class FrameWriter {
     const length = payloadStart - start + payloadBytes
     writeHeader(this.#words, start, length, head, flags)
     return this.#close(batch, start, length)
+  }
+
+  /** Copies the whole frames between `start` and `end`, padding included. */
+  append(bytes: Buffer, start: number, end: number): void {
+    const batch = this.#reserve(end - start)
+    bytes.copy(batch, this.#used, start, end)
+    this.#advance(this.#used + end - start)
   }
 
   /** Writes one control frame. */
@@ -170,21 +228,22 @@ export class FrameWriter {
   #close(batch: Buffer, start: number, length: number): number {
     const end = start + paddedLength(length)
     pad(batch, start + length, end)
-    this.#used = end
-    if (end >= FLUSH_MARK_BYTES) this.flush()
+    this.#advance(end)
     return length
   }
 
+  #advance(end: number): void {
+    this.#used = end
+    if (end >= FLUSH_MARK_BYTES) this.flush()
+  }
+
   /** A large frame gets a buffer of its own, so that its payload is copied once. */
-  #large(head: MessageHead, flags: number, optionBytes: number, payload: Uint8Array | string): number {
+  #large(head: MessageHead, payload: Uint8Array | string): number {
     this.flush()
     const bytes = typeof payload === 'string' ? Buffer.from(payload, 'utf8') : payload
-    const length = HEADER_BYTES + optionBytes + bytes.length
-    const frame = Buffer.allocUnsafeSlow(paddedLength(length))
-    writeHeader(new Uint32Array(frame.buffer), 0, length, head, flags)
-    frame.set(bytes, writeOptions(frame, 0, head, flags))
-    pad(frame, length, frame.length)
-    this.#sink.write(frame)
+    const memory = frameMemory(messageBytesMax(head, bytes))
+    const length = writeMessage(memory, 0, memory.bytes.length, head, bytes)
+    this.#sink.write(memory.bytes)
     return length
   }
 }

@@ -1,4 +1,4 @@
-import { Offset, type OverflowPolicy } from '../../protocol/index.js'
+import { Offset, type OverflowPolicy, readU32 } from '../../protocol/index.js'
 import { Gauges } from '../egress/gauges.js'
 import type { BrokerBacklogLimits } from '../routing/backlog-limits.js'
 import { DeliveryCounts } from '../routing/delivery-counts.js'
@@ -85,7 +85,8 @@ export class Overflow implements Deliveries {
       case 'block':
         if (this.#isBeyondSlack(subscription, cost)) {
           this.makeSlow(subscription)
-          return this.#dropOldest(subscription, cost, bytes, start, length)
+          // There may be room now, and if not, it drops its oldest.
+          return this.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
         }
         this.#queue(subscription, bytes, start, length)
         return this.#gate.full(subscription, route, publisher!, alias)
@@ -93,7 +94,7 @@ export class Overflow implements Deliveries {
       case 'latest':
         return this.#dropOldest(subscription, cost, bytes, start, length)
       case 'drop-newest':
-        return this.#dropNewest(subscription)
+        return this.#drop(subscription, 'newest', 1)
       case 'disconnect':
         return this.#disconnect(subscription)
     }
@@ -167,6 +168,7 @@ export class Overflow implements Deliveries {
     const { limits, queuedBytes } = subscription
     // When there is no room for all subscriptions together, none may take more than it has.
     const bytesMax = this.#exceedsTotal(cost) ? Math.min(limits.bytes, queuedBytes) : limits.bytes
+    if (isLeastUrgent(subscription, bytes, start)) return this.#drop(subscription, 'oldest', 1)
     this.#queue(subscription, bytes, start, length)
     this.#evict(subscription, bytesMax)
   }
@@ -181,13 +183,11 @@ export class Overflow implements Deliveries {
       owner.outbox.eviction.oldest(subscription)
       dropped += 1
     }
-    if (dropped === 0) return
-    subscription.counts.drop('oldest', dropped)
-    this.#notices.note(subscription)
+    if (dropped > 0) this.#drop(subscription, 'oldest', dropped)
   }
 
-  #dropNewest(subscription: Subscription): void {
-    subscription.counts.drop('newest', 1)
+  #drop(subscription: Subscription, reason: 'oldest' | 'newest', messages: number): void {
+    subscription.counts.drop(reason, messages)
     this.#notices.note(subscription)
   }
 
@@ -207,6 +207,12 @@ export class Overflow implements Deliveries {
     this.#gate.relieved(subscription)
     if (subscription.queuedMessages === 0) subscription.emptied()
   }
+}
+
+/** Whether everything that waits is more urgent than a message which is not to replace any of it. */
+function isLeastUrgent({ backlog }: Subscription, bytes: Buffer, start: number): boolean {
+  const isReplacing = backlog!.predecessor(readU32(bytes, start + Offset.TOPIC)) !== undefined
+  return !isReplacing && bytes[start + Offset.PRIORITY]! < backlog!.lowestLevel
 }
 
 /** What the broker itself publishes pauses nobody. */

@@ -1,7 +1,6 @@
-import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { Offset, PriorityRounds, paddedLength, readU32 } from '../../protocol/index.js'
 import type { Consumer } from './consumer.js'
 import { isReadMemory } from './read-memory.js'
-import { ReadyConsumers } from './ready-consumers.js'
 import type { Run } from './run-queue.js'
 import { SliceClock } from './slice-clock.js'
 import type { TopicNames } from './topic-names.js'
@@ -17,7 +16,8 @@ import type { TopicNames } from './topic-names.js'
  */
 export class Inbox {
   readonly #names: TopicNames
-  readonly #ready = new ReadyConsumers()
+  /** One that gets busy or runs empty stays where it is, and is passed over when its turn comes. */
+  readonly #ready = new PriorityRounds<Consumer>()
   readonly #clock = new SliceClock()
   #state: 'idle' | 'running' | 'open' | 'spent' = 'idle'
   /** Slots that handlers have taken, of all consumers. */

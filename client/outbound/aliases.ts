@@ -8,13 +8,18 @@ import { ALIASES_DEFAULT, RingbusError, topicFault } from '../../protocol/index.
  *   recent  | 1 | 0 | 1 | 1 |      marks off, up to the first that has none: that one is bound anew.
  *                 ^ hand
  *
- * [TOPIC-6]
+ * It passes those of paused topics as well, for as long as there are others: to bind one anew ends its pause. [TOPIC-6]
  */
 export class Aliases {
   readonly #bind: (alias: number, topic: string) => void
   readonly #byTopic = new Map<string, number>()
   readonly #topics: string[] = []
   readonly #recent: boolean[] = []
+  /** Which binding each stands for, counted from 1. */
+  readonly #bindings: number[] = []
+  readonly #held: boolean[] = []
+  #heldCount = 0
+  #bindingCount = 0
   #capacity = ALIASES_DEFAULT
   #hand = 0
   #lastTopic: string | undefined
@@ -45,11 +50,39 @@ export class Aliases {
     return alias
   }
 
+  /** The alias of a topic, if it is bound. */
+  peek(topic: string): number | undefined {
+    return topic === this.#lastTopic ? this.#lastAlias : this.#byTopic.get(topic)
+  }
+
+  /** The topic of an alias; undefined when it was bound later than with the last of this many bindings, mod 2^32. */
+  topicOf(alias: number, bindings: number): string | undefined {
+    const isLater = alias < this.count && ((this.#bindings[alias]! - bindings) | 0) > 0
+    return isLater ? undefined : this.#topics[alias]
+  }
+
+  /** An alias is to be left alone, if possible, until `letGo` or until it is bound anew. */
+  hold(alias: number): void {
+    if (this.#held[alias] === true) return
+    this.#held[alias] = true
+    this.#heldCount += 1
+  }
+
+  letGo(alias: number): void {
+    if (this.#held[alias] !== true) return
+    this.#held[alias] = false
+    this.#heldCount -= 1
+  }
+
   /** Forgets every binding: a new connection knows none. */
   reset(): void {
     this.#byTopic.clear()
     this.#topics.length = 0
     this.#recent.length = 0
+    this.#bindings.length = 0
+    this.#held.length = 0
+    this.#heldCount = 0
+    this.#bindingCount = 0
     this.#hand = 0
     this.#lastTopic = undefined
   }
@@ -59,12 +92,16 @@ export class Aliases {
     const alias = this.#topics.length < this.#capacity ? this.#topics.length : this.#evict()
     this.#topics[alias] = topic
     this.#byTopic.set(topic, alias)
+    this.#bindingCount += 1
+    this.#bindings[alias] = this.#bindingCount
+    this.letGo(alias)
     this.#bind(alias, topic)
     return alias
   }
 
   #evict(): number {
-    while (this.#recent[this.#hand]) {
+    const passesHeld = this.#heldCount < this.#topics.length
+    while (this.#recent[this.#hand] || (passesHeld && this.#held[this.#hand] === true)) {
       this.#recent[this.#hand] = false
       this.#advance()
     }

@@ -1,5 +1,14 @@
 import { type ByteSink, FrameWriter, Kind, type MessageHead, RingbusError } from '../../protocol/index.js'
 import { Aliases } from './aliases.js'
+import { SendTimes } from './send-times.js'
+import type { TopicQueue } from './topic-queue.js'
+import { type Exit, type QueuedClaims, TopicQueues } from './topic-queues.js'
+
+/** Smaller pieces of queues are copied to leave together: a write of its own costs more than a copy of that much. */
+const PIECE_BYTES_MIN = 16 * 1024
+
+/** From the queues, so much leaves in one turn of the event loop at most, even if the system would take more. */
+const TURN_BYTES_MAX = 4 * 1024 * 1024
 
 /** Where frames leave: the way to the broker while there is one. */
 export interface Outlet extends ByteSink {
@@ -8,15 +17,32 @@ export interface Outlet extends ByteSink {
 }
 
 /**
- * Everything that a client sends, in order. Frames written in one turn leave in one write, at the end of the
- * turn, and at once past 64 KiB. While there is no connection they are kept, and begin the next one:
+ * Everything that a client sends. While nothing waits, all frames go one way, in order: those written in one turn leave
+ * in one write, at the end of the turn, and at once past 64 KiB. Messages have another way beside it for when the outlet
+ * has more than the system takes, when there is no connection, and when the broker has paused their topic:
  *
- *   connected  frames → writer → outlet      aliases are known to the broker
- *   away       frames → writer → kept        aliases are bound from nothing, within what is kept
+ *   open       every frame → writer → outlet
+ *   congested  messages → queues; the rest → writer → outlet. Once the outlet has passed everything on: the writer's
+ *              frames, then those of the queues by priority, until it is congested again
+ *   away       messages → queues; the rest → writer → kept, to begin the next connection with
+ *   paused     the messages of that topic → their queue, until the broker lets them go
+ *
+ * So requests, replies and control frames keep their order among themselves: TOPIC comes before what bears its alias,
+ * CANCEL after its REQUEST. And they overtake messages that wait. Nobody can tell: messages and requests go to different
+ * handlers, and what must not overtake messages waits for them. FLUSH is written when all that was published before has
+ * left the queues, and RETIRED and ABORT follow the frames of their ring, since a claim is open until its frame has left.
+ *
+ * Messages keep their order within a topic and priority, for nothing goes the direct way before everything has left the
+ * queues that may leave.
  */
-export class Outbox implements ByteSink {
-  readonly aliases = new Aliases((alias, topic) => this.control(Kind.TOPIC, alias, 0, Buffer.from(topic)))
+export class Outbox implements ByteSink, Exit {
+  readonly aliases = new Aliases((alias, topic) => this.#bind(alias, topic))
+  readonly queues: TopicQueues
+  readonly sendTimes = new SendTimes()
+  /** Whether messages of every topic go straight to the writer. */
+  isDirect = false
   readonly #writer = new FrameWriter(this)
+  readonly #eased: () => void
   #outlet: Outlet | undefined
   #kept: Buffer[] = []
   #keptBytes = 0
@@ -24,13 +50,29 @@ export class Outbox implements ByteSink {
   #queuedBytes = 0
   #flushQueued = false
 
+  /** `eased` is called when less waits than before, or a pause is over. */
+  constructor(claims: QueuedClaims, eased: () => void) {
+    this.queues = new TopicQueues(this.aliases, this, claims)
+    this.#eased = eased
+  }
+
   get isConnected(): boolean {
     return this.#outlet !== undefined
   }
 
+  /** Whether messages go straight to the writer, but those of paused topics. */
+  get isOpen(): boolean {
+    return this.#outlet !== undefined && this.#queuedBytes === 0 && !this.queues.isReady
+  }
+
+  /** Bytes that wait outside the queues, in memory of this process. */
+  get orderedBytes(): number {
+    return this.#queuedBytes + this.#keptBytes + this.#writer.pendingBytes
+  }
+
   /** Bytes that wait here, in memory of this process. */
   get waitingBytes(): number {
-    return this.#queuedBytes + this.#keptBytes + this.#writer.pendingBytes
+    return this.orderedBytes + this.queues.costBytes
   }
 
   control(kind: number, topic: number, id: number, body?: Uint8Array): void {
@@ -45,6 +87,16 @@ export class Outbox implements ByteSink {
     return length
   }
 
+  /** Writes a message frame to the queue of its topic; returns its length without padding. */
+  enqueue(queue: TopicQueue, head: MessageHead, payload: Uint8Array | string, ringBytes: number): number {
+    const length = this.queues.write(queue, head, payload, ringBytes)
+    if (this.#queuedBytes === 0 && this.queues.isReady) {
+      this.isDirect = false
+      this.#queueFlush()
+    }
+    return length
+  }
+
   /** The writer's way out. */
   write(bytes: Buffer): boolean {
     if (this.#outlet === undefined) {
@@ -54,23 +106,52 @@ export class Outbox implements ByteSink {
     }
     const taken = this.#outlet.write(bytes)
     this.#queuedBytes = this.#outlet.queuedBytes
+    if (this.#queuedBytes > 0) this.isDirect = false
     return taken
   }
 
-  /** Hands over what is written, unless more is on its way already than the system takes. */
+  /** The way out of the queues: behind what the writer has. */
+  send(bytes: Buffer, start: number, end: number): boolean {
+    if (end - start < PIECE_BYTES_MIN) {
+      this.#writer.append(bytes, start, end)
+      return true
+    }
+    this.#writer.flush()
+    return this.write(bytes.subarray(start, end))
+  }
+
+  /** Hands over what is written and what may leave the queues, unless the outlet has more already than the system takes. */
   flush(): void {
-    if (this.#queuedBytes === 0) this.#writer.flush()
+    if (this.#outlet === undefined || this.#queuedBytes > 0) return
+    this.#writer.flush()
+    if (this.queues.isReady) this.#empty()
+    this.#update()
+    this.sendTimes.endTurn()
   }
 
   /** The outlet has passed everything on. */
   drained(): void {
     this.#queuedBytes = 0
-    this.#writer.flush()
+    this.flush()
+    this.#eased()
+  }
+
+  /** PAUSE. [WIRE-2.8] */
+  pause(alias: number, bindingsRead: number): void {
+    this.queues.pause(alias, bindingsRead)
+    this.#update()
+  }
+
+  /** RESUME. [WIRE-2.8] */
+  resume(alias: number, allowanceBytes: number): void {
+    this.queues.resume(alias, allowanceBytes)
+    this.#update()
+    this.#queueFlush()
   }
 
   /**
-   * A new connection: sends what `begin` writes, then what was kept. Throws when the broker offers fewer
-   * aliases than the kept frames use; they are lost then.
+   * A new connection: sends what `begin` writes, then what was kept; the queues follow in this turn. Throws when the
+   * broker offers fewer aliases than the kept frames use; those are lost then.
    */
   connect(outlet: Outlet, aliasesMax: number, begin: () => void): void {
     this.#writer.flush()
@@ -80,35 +161,62 @@ export class Outbox implements ByteSink {
     this.#outlet = outlet
     begin()
     this.#writer.flush()
+    this.#update()
+    this.#queueFlush()
     this.aliases.capacity = aliasesMax
     if (this.aliases.count > aliasesMax) {
       this.aliases.reset()
       throw new RingbusError(
         'ALIAS_OUT_OF_RANGE',
-        `The broker offers ${aliasesMax} aliases, fewer than the messages use that were kept for it; they are lost`,
+        `The broker offers ${aliasesMax} aliases, fewer than the requests use that were kept for it; they are lost`,
       )
     }
     for (const bytes of kept) this.write(bytes)
   }
 
-  /** The connection is gone, and with it what it had not passed on. */
-  disconnect(): void {
+  /** The connection is gone, and with it what it had not passed on. Returns how many queued messages are lost as well. */
+  disconnect(): number {
     this.#outlet = undefined
     this.#queuedBytes = 0
     this.#writer.discard()
+    const lost = this.queues.connectionLost()
     this.aliases.reset()
+    this.#update()
+    return lost
   }
 
-  /** Drops what is kept: there will be no other connection. */
+  /** Drops what waits: there will be no other connection. */
   discard(): void {
+    this.queues.clear()
     this.disconnect()
     this.#kept = []
     this.#keptBytes = 0
   }
 
+  /** The most urgent first, until the outlet has more than the system takes. */
+  #empty(): void {
+    const bytesMin = this.queues.costBytes - TURN_BYTES_MAX
+    while (this.#queuedBytes === 0 && this.queues.costBytes > bytesMin && this.queues.leave());
+    if (this.#queuedBytes > 0) return
+    this.#writer.flush()
+    if (this.queues.isReady && !this.#flushQueued) {
+      this.#flushQueued = true
+      setImmediate(this.#flushTurn)
+    }
+  }
+
+  #bind(alias: number, topic: string): void {
+    this.control(Kind.TOPIC, alias, 0, Buffer.from(topic))
+    this.queues.endPause(alias)
+  }
+
+  #update(): void {
+    this.isDirect = this.isOpen && !this.queues.hasPauses
+  }
+
   /** Small writes that would queue behind others, or wait for a connection, are gathered in full batches. */
   #queueFlush(): void {
-    if (this.#outlet === undefined || this.#queuedBytes > 0) return
+    if (this.#flushQueued || this.#outlet === undefined || this.#queuedBytes > 0) return
     this.#flushQueued = true
     queueMicrotask(this.#flushTurn)
   }
@@ -116,5 +224,6 @@ export class Outbox implements ByteSink {
   readonly #flushTurn = (): void => {
     this.#flushQueued = false
     this.flush()
+    this.#eased()
   }
 }

@@ -1,7 +1,7 @@
 import type { RingbusError } from '../../protocol/index.js'
 import { Deferred } from '../deferred.js'
 
-/** Topics whose publishers were asked to pause, with those who wait for the end of it. */
+/** Topics whose publishers were told to wait, by `false`, with those who wait for the end of it. */
 export class Pauses {
   readonly #paused = new Map<string, Deferred<void> | undefined>()
 
@@ -28,12 +28,19 @@ export class Pauses {
     await waiting.promise
   }
 
+  /** Ends that of a topic; false when there was none. */
+  end(topic: string): boolean {
+    const waiting = this.#paused.get(topic)
+    const wasPaused = this.#paused.delete(topic)
+    waiting?.resolve()
+    return wasPaused
+  }
+
   /** Ends all of them; returns the topics. */
-  end(): string[] {
-    const paused = [...this.#paused]
-    this.#paused.clear()
-    for (const [, waiting] of paused) waiting?.resolve()
-    return paused.map(([topic]) => topic)
+  endAll(): string[] {
+    const topics = [...this.#paused.keys()]
+    for (const topic of topics) this.end(topic)
+    return topics
   }
 
   fail(error: RingbusError): void {

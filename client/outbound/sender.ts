@@ -15,8 +15,10 @@ import type { LoanPublishOptions, PublishOptions } from '../options.js'
 import type { LoanContent } from '../rings/loan.js'
 import { descriptorBytes } from '../rings/loan-memory.js'
 import type { OutgoingRing } from '../rings/outgoing-ring.js'
-import { checkPriority, expected } from '../validate.js'
+import { checkBoolean, checkPriority, expected } from '../validate.js'
 import type { Outbox } from './outbox.js'
+import type { SendTimes } from './send-times.js'
+import type { TopicQueue } from './topic-queue.js'
 
 /** The longest string, in code units, that surely fits: its UTF-8 has at most three bytes for each. */
 const UTF8_BYTES_PER_UNIT_MAX = 3
@@ -28,9 +30,10 @@ const NO_OPTIONS: PublishOptions = {}
 /** Turns what users send into frames with a payload. */
 export class Sender {
   readonly #outbox: Outbox
-  /** Every frame is described by this one head, in turn. */
+  /** Every frame is described by this one head, in turn. Its time of sending is 0 whenever no looks are left. */
   readonly #head: MessageHead = { ...EMPTY_HEAD }
   readonly #ring: OutgoingRing
+  readonly #sendTimes: SendTimes
   /** Whether the last request went to the broker itself, which takes none by ring. [SYS-1] */
   #isForBroker = false
   /** From this many bytes on, a payload has to be looked at: it goes by ring, or it may be too large. */
@@ -41,6 +44,7 @@ export class Sender {
   constructor(outbox: Outbox, ring: OutgoingRing) {
     this.#outbox = outbox
     this.#ring = ring
+    this.#sendTimes = outbox.sendTimes
     this.limitsChanged()
   }
 
@@ -75,6 +79,55 @@ export class Sender {
     data: unknown,
     options: PublishOptions = NO_OPTIONS,
   ): number {
+    const payload = this.#describe(kind, alias, id, flags, data, options)
+    if (payload.length * UTF8_BYTES_PER_UNIT_MAX >= this.#largeBytes) return this.#sendLarge(payload)
+    return this.#outbox.message(this.#head, payload)
+  }
+
+  /** The same for a message that has to wait in a queue. */
+  enqueue(queue: TopicQueue, data: unknown, options: PublishOptions = NO_OPTIONS): number {
+    const payload = this.#describe(Kind.MESSAGE, queue.alias, 0, 0, data, options)
+    if (payload.length * UTF8_BYTES_PER_UNIT_MAX >= this.#largeBytes) return this.#sendLarge(payload, queue)
+    return this.#outbox.enqueue(queue, this.#head, payload, 0)
+  }
+
+  /**
+   * Writes the message of a loan, to a queue if it has to wait there; returns its length. Throws ENCODE_FAILED and
+   * INVALID_ARGUMENT; the loan is as it was then.
+   */
+  sendLoan(alias: number, loan: LoanContent, options: LoanPublishOptions, queue?: TopicQueue): number {
+    const head = this.#head
+    this.#begin(Kind.MESSAGE, alias, 0, 0)
+    setOptions(head, options)
+    head.encoding = loan.layout === undefined ? Encoding.BYTES : Encoding.ARRAY
+    head.headers = payloadHeaders(options.headers, loan.layout)
+    let length = 0
+    loan.memory.commit((payload, flags) => {
+      head.flags |= flags
+      killPoint?.('publisher:after-commit')
+      length = this.#write(payload, flags === Flag.RING ? loan.byteLength : 0, queue)
+      this.#passKillPoint()
+      return queue === undefined ? 'sent' : 'queued'
+    })
+    this.ringIsShort = (head.flags & Flag.RING) !== 0 && !this.#ring.hasRoomFor(loan.byteLength)
+    return length
+  }
+
+  /** Describes a frame in the head, and returns its payload. */
+  #describe(
+    kind: number,
+    alias: number,
+    id: number,
+    flags: number,
+    data: unknown,
+    options: PublishOptions,
+  ): Uint8Array | string {
+    this.#begin(kind, alias, id, flags)
+    if (options !== NO_OPTIONS) setOptions(this.#head, options)
+    return this.#encode(data, options)
+  }
+
+  #begin(kind: number, alias: number, id: number, flags: number): void {
     const head = this.#head
     head.kind = kind
     head.topic = alias
@@ -82,32 +135,12 @@ export class Sender {
     head.flags = flags
     head.expiryNs = 0
     head.priority = 0
-    if (options !== NO_OPTIONS) setOptions(head, options)
-    const payload = this.#encode(data, options)
-    if (payload.length * UTF8_BYTES_PER_UNIT_MAX >= this.#largeBytes) return this.#sendLarge(payload)
-    return this.#outbox.message(head, payload)
+    if (this.#sendTimes.looksLeft > 0) head.sentAtNs = kind === Kind.MESSAGE ? this.#sendTimes.look(alias) : 0
   }
 
-  /** Writes the message of a loan; returns its length. Throws ENCODE_FAILED and INVALID_ARGUMENT; the loan is as it was then. */
-  sendLoan(alias: number, loan: LoanContent, options: LoanPublishOptions): number {
-    const head = this.#head
-    head.kind = Kind.MESSAGE
-    head.topic = alias
-    head.id = 0
-    head.expiryNs = 0
-    head.priority = 0
-    setOptions(head, options)
-    head.encoding = loan.layout === undefined ? Encoding.BYTES : Encoding.ARRAY
-    head.headers = payloadHeaders(options.headers, loan.layout)
-    let length = 0
-    loan.memory.commit((payload, flags) => {
-      head.flags = flags
-      killPoint?.('publisher:after-commit')
-      length = this.#outbox.message(head, payload)
-      this.#passKillPoint()
-    })
-    this.ringIsShort = head.flags === Flag.RING && !this.#ring.hasRoomFor(loan.byteLength)
-    return length
+  #write(payload: Uint8Array | string, ringBytes: number, queue: TopicQueue | undefined): number {
+    if (queue === undefined) return this.#outbox.message(this.#head, payload)
+    return this.#outbox.enqueue(queue, this.#head, payload, ringBytes)
   }
 
   #passKillPoint(): void {
@@ -136,21 +169,21 @@ export class Sender {
     return encoded.payload
   }
 
-  #sendLarge(payload: Uint8Array | string): number {
+  #sendLarge(payload: Uint8Array | string, queue?: TopicQueue): number {
     const { kind } = this.#head
     const byteLength = typeof payload === 'string' ? Buffer.byteLength(payload) : payload.length
     if (this.#ring.takes(kind, byteLength) && !(kind === Kind.REQUEST && this.#isForBroker)) {
-      const written = this.#sendByRing(typeof payload === 'string' ? Buffer.from(payload) : payload)
+      const written = this.#sendByRing(typeof payload === 'string' ? Buffer.from(payload) : payload, queue)
       if (written > 0) return written
     }
     const { inlineBytesMax } = this.#ring.lender
-    if (byteLength <= inlineBytesMax) return this.#outbox.message(this.#head, payload)
+    if (byteLength <= inlineBytesMax) return this.#write(payload, 0, queue)
     if (this.ringIsShort) return 0
     throw tooLarge(byteLength, inlineBytesMax, this.#ring.takes(kind, byteLength))
   }
 
   /** Returns 0 when the payload found no room in the ring, or there is none. */
-  #sendByRing(payload: Uint8Array): number {
+  #sendByRing(payload: Uint8Array, queue: TopicQueue | undefined): number {
     const head = this.#head
     const claim = this.#ring.place(payload)
     if (typeof claim === 'string') {
@@ -159,9 +192,9 @@ export class Sender {
     }
     head.flags |= Flag.RING
     killPoint?.('publisher:after-commit')
-    const length = this.#outbox.message(head, descriptorBytes(claim.span))
+    const length = this.#write(descriptorBytes(claim.span), payload.length, queue)
     this.#passKillPoint()
-    this.#ring.settled(claim.segment)
+    if (queue === undefined) this.#ring.settled(claim.segment)
     if (head.kind === Kind.MESSAGE) this.ringIsShort = !this.#ring.hasRoomFor(payload.length)
     return length - RING_DESCRIPTOR_BYTES + payload.length
   }
@@ -177,10 +210,14 @@ function tooLarge(bytes: number, bytesMax: number, mayBeLent: boolean): RingbusE
 }
 
 function setOptions(head: MessageHead, options: LoanPublishOptions): void {
-  const { priority, ttl } = options
+  const { priority, ttl, retain } = options
   if (priority !== undefined) {
     checkPriority(priority)
     head.priority = priority
+  }
+  if (retain !== undefined) {
+    checkBoolean('retain', retain)
+    if (retain) head.flags |= Flag.RETAIN
   }
   if (ttl !== undefined) {
     if (!(typeof ttl === 'number' && ttl > 0 && ttl < Number.POSITIVE_INFINITY)) {

@@ -91,7 +91,7 @@ export class Requester {
   }
 
   #send(topic: string, data: unknown, flags: number, options: RequestOptions): number {
-    this.#publisher.checkRoom(topic)
+    this.#publisher.checkRequestRoom(topic)
     const id = this.#nextId()
     this.#sender.send(Kind.REQUEST, topic, id, flags, data, options)
     return id

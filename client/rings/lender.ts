@@ -88,6 +88,10 @@ export class Lender implements ClaimListener {
     this.#source.settled(memory.segment)
   }
 
+  queued(memory: RingMemory): void {
+    this.#lent.delete(memory)
+  }
+
   escaped(memory: RingMemory): void {
     this.#lent.delete(memory)
     this.#source.spoilt(memory.segment)

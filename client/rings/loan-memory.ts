@@ -7,8 +7,8 @@ import {
 } from '../../protocol/index.js'
 import type { OwnedSegment } from './owned-segment.js'
 
-/** Writes the frame of a loan, given its payload and flags. */
-export type WriteFrame = (payload: Uint8Array, flags: number) => void
+/** Writes the frame of a loan, given its payload and flags; says whether it is on its way, or waits for that. */
+export type WriteFrame = (payload: Uint8Array, flags: number) => 'sent' | 'queued'
 
 /** Where the bytes of a loan are, until `commit` or `discard` takes them from the program. */
 export interface LoanMemory {
@@ -49,6 +49,8 @@ export class InlineMemory implements LoanMemory {
 export interface ClaimListener {
   /** The program has it no longer, and the broker has been told what becomes of it. */
   returned(memory: RingMemory): void
+  /** The program has it no longer; the broker is told once the frame that refers to it has left. */
+  queued(memory: RingMemory): void
   /** The program has passed the memory on: nobody knows who may still write to it. */
   escaped(memory: RingMemory): void
 }
@@ -74,13 +76,13 @@ export class RingMemory implements LoanMemory {
 
   commit(write: WriteFrame): void {
     if (!this.#takeBack()) throw this.failure
-    let isWritten = false
+    let written: 'sent' | 'queued' | undefined
     try {
-      write(descriptorBytes(this.#claim), Flag.RING)
-      isWritten = true
+      written = write(descriptorBytes(this.#claim), Flag.RING)
     } finally {
-      if (!isWritten) this.segment.abort(this.#claim)
-      this.#listener.returned(this)
+      if (written === undefined) this.segment.abort(this.#claim)
+      if (written === 'queued') this.#listener.queued(this)
+      else this.#listener.returned(this)
     }
   }
 

@@ -1,5 +1,6 @@
 import { Kind, RingbusError, type RingDescriptor } from '../../protocol/index.js'
 import { debug } from '../debug.js'
+import type { QueuedClaims } from '../outbound/topic-queues.js'
 import type { OfferedSegment } from './attach.js'
 import { type Claim, type ClaimSource, Lender } from './lender.js'
 import type { OwnedSegment } from './owned-segment.js'
@@ -19,7 +20,7 @@ const CLAIM_REST_MS = 250
  * While loans wait, `publish` claims nothing, or the ring would never have room for a large one. Whoever waits is
  * noted in the semaphore, and SPACE comes when there is room.
  */
-export class OutgoingRing implements OpenerListener, ClaimSource {
+export class OutgoingRing implements OpenerListener, ClaimSource, QueuedClaims {
   /** Payloads of this many bytes go by ring; where no ring is to be had, none does. */
   thresholdBytes = Number.POSITIVE_INFINITY
   readonly lender = new Lender(this)
@@ -113,6 +114,16 @@ export class OutgoingRing implements OpenerListener, ClaimSource {
     if (segment.isClosed) this.#left.delete(segment.id)
   }
 
+  frameLeft(id: number): void {
+    const segment = this.#find(id)
+    if (segment !== undefined) this.settled(segment)
+  }
+
+  payloadOf(span: RingDescriptor): Uint8Array | undefined {
+    if (span.length > this.lender.inlineBytesMax) return undefined
+    return this.#find(span.segment)?.read(span)
+  }
+
   spoilt(segment: OwnedSegment): void {
     if (this.#segment !== segment) return
     this.#leaveSegment()
@@ -154,6 +165,10 @@ export class OutgoingRing implements OpenerListener, ClaimSource {
 
   refused(): void {
     this.lender.serve()
+  }
+
+  #find(id: number): OwnedSegment | undefined {
+    return this.#segment?.id === id ? this.#segment : this.#left.get(id)
   }
 
   /** The ring, if it is there, large enough and not resting; where it is not, a ring is asked for. */

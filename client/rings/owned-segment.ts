@@ -66,6 +66,15 @@ export class OwnedSegment {
     return this.#connection.host.ringEndLoan(this.#ring, buffer)
   }
 
+  /** A copy of what was written to a claim that the broker has not been told of; undefined as with `lend`. */
+  read(span: RingDescriptor): Uint8Array | undefined {
+    const lent = this.#state === 'closed' ? undefined : this.lend(span)
+    if (lent === undefined) return undefined
+    const copy = new Uint8Array(lent.slice(0))
+    this.takeBack(lent)
+    return copy
+  }
+
   /** The broker has been told of a claim, by the frame that refers to it or by ABORT. */
   settle(): void {
     this.#openClaims -= 1

@@ -18,7 +18,10 @@ test('[SUB-5] through a flood of topics every frame’s id stands for its topic,
   const [publisher, reader, late, rare] = [await client(), await client(), await client(), await client()]
   reader.send(subscribe(1, 'user.*', { window: 512 * MIB }))
   // Its backlog holds the topics of the first part of the flood; the rest of their ids are bound anew.
-  late.send(subscribe(1, 'user.*', { window: 1 }), subscribe(2, 'user.7', { window: 0 }))
+  late.send(
+    subscribe(1, 'user.*', { window: 1, overflow: 'drop-newest' }),
+    subscribe(2, 'user.7', { window: 0 }),
+  )
   rare.send(subscribe(1, 'rare'))
   for (const subscriber of [reader, late, rare]) await subscriber.expectNothing()
   publisher.send(topic(9, 'rare'), publish(9, 'before'))

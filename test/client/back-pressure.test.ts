@@ -42,12 +42,32 @@ test('whoever does not pause gets BACKPRESSURE past 16 MiB, and nothing is taken
   )
   t.regex(error!.message, /await ready\("a"\)/)
   t.true(taken >= 16 && taken < 20, `${taken} messages of 1 MiB were taken`)
-  await t.throwsAsync(bus.request('a', data), { code: 'BACKPRESSURE' })
   const flushed = bus.flush()
   peer.socket.resume()
   const frames = await peer.untilFlush()
   await flushed
   t.is(frames.filter(({ kind }) => kind === 'MESSAGE').length, taken)
+})
+
+test('requests have 16 MiB of their own, whatever messages wait', async (t) => {
+  const broker = await ScriptedBroker.start(t)
+  const [peer, bus] = await Promise.all([broker.welcome(), clientOf(t, broker.path)])
+  peer.socket.pause()
+  const data = Buffer.alloc(MEBIBYTE)
+  t.throws(
+    () => {
+      for (;;) bus.publish('a', data)
+    },
+    { code: 'BACKPRESSURE' },
+  )
+  const requests: Promise<unknown>[] = []
+  for (let index = 0; index < 20; index++) requests.push(bus.request('b', data, { timeout: 0 }))
+  const outcomes = Promise.allSettled(requests)
+  bus.destroy()
+  const codes = (await outcomes).map((outcome) => outcome.status === 'rejected' && outcome.reason.code)
+  const refused = codes.filter((code) => code === 'BACKPRESSURE').length
+  t.true(refused > 0 && refused <= 4, `${refused} of 20 were refused`)
+  t.deepEqual(codes.slice(0, 16), new Array(16).fill('CLOSED'))
 })
 
 test('while away, messages are kept up to `bufferBytesMax`', async (t) => {

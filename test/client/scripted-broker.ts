@@ -5,6 +5,7 @@ import {
   controlFrame,
   decodeBody,
   encodeBody,
+  Flag,
   FrameDecoder,
   frameLayout,
   HEADER_BYTES,
@@ -31,7 +32,10 @@ export interface Received {
   readonly kind: KindName
   readonly topic: number
   readonly id: number
+  /** Without SENT_AT, which some messages have and others do not. */
   readonly flags: number
+  /** Nanoseconds; 0 without SENT_AT. */
+  readonly sentAtNs: number
   readonly priority: number
   readonly length: number
   /** The body of a control frame, empty for the others. */
@@ -259,12 +263,14 @@ export function error(code: string, kind: number, id: number, fatal: boolean): B
 function read(bytes: Buffer, start: number, length: number): Received {
   const kind = bytes[start + Offset.KIND]!
   const isMessage = KIND_RULES[kind]!.message
-  const payloadStart = isMessage ? frameLayout(bytes, start).payloadStart : start + HEADER_BYTES
+  const layout = isMessage ? frameLayout(bytes, start) : undefined
+  const payloadStart = layout?.payloadStart ?? start + HEADER_BYTES
   return {
     kind: kindName(kind) as KindName,
     topic: readU32(bytes, start + Offset.TOPIC),
     id: readU32(bytes, start + Offset.ID),
-    flags: bytes[start + Offset.FLAGS]!,
+    flags: bytes[start + Offset.FLAGS]! & ~Flag.SENT_AT,
+    sentAtNs: layout?.sentAtNs ?? 0,
     priority: bytes[start + Offset.PRIORITY]!,
     length,
     body: BODY_KINDS.includes(kind) ? decodeBody(kind as typeof Kind.HELLO, bytes, start, length) : {},

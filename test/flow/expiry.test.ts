@@ -90,3 +90,40 @@ test('[WIRE-3.2] the next expiry is known after some have passed', async (t) => 
     t.true(nowInNs() > expiryNs)
   }
 })
+
+test('what is closed up because frames between have expired is not written before it has left', async (t) => {
+  const stage = new DeliveryStage()
+  const subscription = stage.subscribe({
+    id: 1,
+    overflow: 'drop-oldest',
+    backlogMessages: 4000,
+    pattern: 'a',
+  })
+  stage.subscribe({ id: 2, pattern: 'b' })
+  let mark = 0
+  const publishSome = (count: number, expiryNs = 0) => {
+    for (let left = count; left > 0; left -= 500) {
+      const read = Array.from({ length: 500 }, () => ({ topic: 'a', mark: mark++, bytes: 200 }))
+      stage.publish(read.map((message) => (message.mark % 10 === 9 ? { ...message, expiryNs } : message)))
+    }
+  }
+  // The first expires soon after, behind others that are being sent by then.
+  publishSome(10_000)
+  const soonNs = nowInNs() + SOON_NS
+  publishSome(2000, soonNs)
+  stage.channel.isStuck = true
+  stage.credit(subscription, 30_000)
+  const sent = subscription.inFlight
+  t.true(sent > 100)
+  while (subscription.counts.drops.expired < 200) await delay(5)
+  // As much as uses every block that was given back.
+  for (let count = 0; count < 100; count++) {
+    stage.publish(Array.from({ length: 100 }, () => ({ topic: 'b', mark: 0, bytes: 1000 })))
+  }
+  stage.channel.release()
+  const received = stage.received.get(1)!.map((message) => message.mark)
+  t.deepEqual(
+    received,
+    Array.from({ length: sent }, (_, index) => 8000 + index),
+  )
+})
