@@ -24,7 +24,7 @@ interface Published {
 class Story {
   readonly #t: ExecutionContext
   readonly #random: () => number
-  readonly #stage = new OutboxStage()
+  readonly #stage = new OutboxStage({ sendTimes: true })
   readonly #topics: string[]
   readonly #aliasesMax: number
   readonly #published: Published[] = []
