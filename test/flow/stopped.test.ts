@@ -9,12 +9,19 @@ const PUBLISHERS = 10
 
 /** What one subscription may have queued, and may get beyond that while its publishers are being paused. */
 const BACKLOG_BYTES = 2 * MIB
-const SLACK_BYTES = 8 * MIB
+const SLACK_BYTES = 16 * MIB
 
 /** What the broker may take beside its backlogs: code that is compiled late, garbage, buffers of sockets. */
 const BROKER_BYTES = 64 * MIB
 
-const SETTINGS = { backlogBytesMax: BACKLOG_BYTES, pauseSlackBytes: SLACK_BYTES }
+/** Who is awake takes something in this time, however busy the machine is. */
+const PAUSE_TIMEOUT_MS = 2_000
+
+const SETTINGS = {
+  backlogBytesMax: BACKLOG_BYTES,
+  pauseSlackBytes: SLACK_BYTES,
+  pauseTimeoutMs: PAUSE_TIMEOUT_MS,
+}
 
 const POLICIES = ['block', 'drop-oldest', 'drop-newest', 'latest'] as const
 
