@@ -10,6 +10,7 @@ import {
 import type { TopicIds } from '../egress/topic-ids.js'
 import { NO_ID } from '../egress/wire-topic.js'
 import type { Publisher } from '../flow/publisher.js'
+import { PatternChanges } from './pattern-changes.js'
 import { type QueueGroup, Route } from './route.js'
 import type { Subscription } from './subscription.js'
 import { Trie } from './trie.js'
@@ -42,8 +43,8 @@ export class Router {
   readonly #pauses: PauseAccount
   readonly #subscriptions = new Trie<Subscription>()
   readonly #routes = new Map<string, Route>()
-  /** Grows with every change that may concern more than one topic; routes of another version look again. */
-  #version = 0
+  /** What may concern more than one topic; routes of another version look again. */
+  readonly #changes = new PatternChanges()
   #count = 0
   messagesRouted = 0
   messagesUnmatched = 0
@@ -106,14 +107,14 @@ export class Router {
   subscribe(subscription: Subscription): void {
     this.#subscriptions.add(subscription.pattern, subscription)
     this.#count += 1
-    this.#invalidate(subscription.pattern)
+    this.#changed(subscription, true)
   }
 
   /** Nothing more is matched; what is queued stays with the caller. */
   unsubscribe(subscription: Subscription): void {
     this.#subscriptions.remove(subscription.pattern, subscription)
     this.#count -= 1
-    this.#invalidate(subscription.pattern)
+    this.#changed(subscription, false)
   }
 
   /** Whether anybody would get a message of this topic: events nobody watches are never built. */
@@ -168,7 +169,9 @@ export class Router {
     this.stampTopic(route, bytes, start)
     subscription.counts.match()
     const { outbox } = subscription.owner
-    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    const level = bytes[start + Offset.PRIORITY]!
+    if (outbox.passes(subscription, level) && outbox.sendNow(subscription, route, bytes, start, length))
+      return
     this.#overflow.keep(subscription, bytes, start, length)
   }
 
@@ -191,34 +194,23 @@ export class Router {
   ): void {
     subscription.counts.match()
     const { outbox } = subscription.owner
-    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    const level = bytes[start + Offset.PRIORITY]!
+    if (outbox.passes(subscription, level) && outbox.sendNow(subscription, route, bytes, start, length))
+      return
     this.#overflow.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
   }
 
   #resolved(route: Route): Route {
-    if (route.version === this.#version) return route
-    const direct: Subscription[] = []
-    const groups = new Map<string, QueueGroup>()
-    for (const subscription of this.#subscriptions.match(route.name)) {
-      if (subscription.group === undefined) {
-        direct.push(subscription)
-        continue
-      }
-      const group = groups.get(subscription.group)
-      if (group === undefined) groups.set(subscription.group, { members: [subscription], turn: 0 })
-      else group.members.push(subscription)
+    const { version } = this.#changes
+    if (route.version === version) return route
+    // To look through the changes must not take longer than to ask the trie anew.
+    if (this.#changes.reachBackTo(route.answeredVersion, route.walkSteps)) {
+      route.catchUp(this.#changes.matched(route.name, route.answeredVersion), version)
+    } else {
+      const found = this.#subscriptions.match(route.name)
+      route.resolve(found, version, this.#subscriptions.visited + found.length)
     }
-    route.direct = direct
-    route.groups = [...groups.values()]
-    // Many topics with a message each would otherwise all begin with the same member.
-    for (const group of route.groups) group.turn = Math.floor(Math.random() * group.members.length)
-    route.version = this.#version
     return route
-  }
-
-  /** Lets go of what stale routes still refer to: subscriptions of clients that may be long gone. */
-  forgetStale(): void {
-    for (const route of this.#routes.values()) if (route.version !== this.#version) route.reset()
   }
 
   #forgetUnused(route: Route): void {
@@ -228,14 +220,20 @@ export class Router {
     route.reset()
   }
 
+  /** Lets go of what stale routes still refer to: subscriptions of clients that may be long gone. */
+  forgetStale(): void {
+    for (const route of this.#routes.values()) if (route.version !== this.#changes.version) route.reset()
+    this.#changes.clear()
+  }
+
   /** A pattern without wildcards concerns one topic; any other may concern them all. */
-  #invalidate(pattern: string): void {
+  #changed(subscription: Subscription, isAdded: boolean): void {
+    const { pattern } = subscription
     if (pattern.includes(WILDCARD_ONE) || pattern.includes(WILDCARD_REST)) {
-      this.#version += 1
-      return
+      this.#changes.add(subscription, isAdded)
+    } else {
+      this.#routes.get(pattern)?.note(subscription, isAdded)
     }
-    const route = this.#routes.get(pattern)
-    route?.reset()
   }
 }
 

@@ -20,6 +20,8 @@ class TrieNode<Value> {
 /** Finds the values whose patterns match a topic, in time that depends on the topic's depth alone. */
 export class Trie<Value> {
   readonly #root = new TrieNode<Value>()
+  /** Nodes that the last match has visited. */
+  visited = 0
 
   add(pattern: string, value: Value): void {
     let node = this.#root
@@ -58,12 +60,14 @@ export class Trie<Value> {
   /** Every value whose pattern covers the topic, each as often as it was added. [TOPIC-5] */
   match(topic: string): Value[] {
     const found: Value[] = []
+    this.visited = 0
     this.#walk(this.#root, topic.split('.'), 0, isReserved(topic), found)
     return found
   }
 
   #walk(node: TrieNode<Value>, tokens: string[], depth: number, reserved: boolean, found: Value[]): void {
     const { children } = node
+    this.visited += 1
     if (depth === tokens.length) {
       if (node.values !== undefined) for (const value of node.values) found.push(value)
       return

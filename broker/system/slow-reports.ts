@@ -4,11 +4,16 @@ import type { Peer } from '../peers/peer.js'
 import type { Subscription } from '../routing/subscription.js'
 import type { SystemEvents } from './events.js'
 
+/** A subscription that goes on losing messages is worth another line when it has lost so many times more. */
+const LINE_GROWTH = 10
+
 /** Tells of subscriptions that suffer from their overflow, and of whose they are: in events, and in the log. [SYS-2] */
 export class SlowReports {
   readonly #events: SystemEvents
   readonly #peers: ReadonlyMap<number, Peer>
   readonly #log: Logger
+  /** From how many dropped messages on the log has another line about a subscription. */
+  readonly #nextLine = new WeakMap<Subscription, number>()
 
   constructor(events: SystemEvents, peers: ReadonlyMap<number, Peer>, log: Logger) {
     this.#events = events
@@ -18,9 +23,12 @@ export class SlowReports {
 
   /** A subscription has become slow, or loses messages. */
   suffers(subscription: Subscription): void {
-    const { overflow, isSlow, pattern } = subscription
-    const what = isSlow ? 'a subscription is slow' : `a subscription loses messages: ${overflow}`
-    this.#log.warn(this.#describe(subscription), what)
+    const { overflow, isSlow, pattern, counts } = subscription
+    if (counts.dropped >= (this.#nextLine.get(subscription) ?? 0)) {
+      const what = isSlow ? 'a subscription is slow' : `a subscription loses messages: ${overflow}`
+      this.#log.warn(this.#describe(subscription), what)
+      this.#nextLine.set(subscription, Math.max(1, counts.dropped) * LINE_GROWTH)
+    }
     // The event itself might be what is dropped next, and so on without end.
     if (isReserved(pattern)) return
     this.#events.publish('$SYS.subscription.slow', () => this.#describe(subscription))
@@ -28,6 +36,7 @@ export class SlowReports {
 
   /** A subscription that was slow may block again. */
   recovered(subscription: Subscription): void {
+    this.#nextLine.delete(subscription)
     this.#log.info(this.#describe(subscription), 'a subscription that was slow keeps up again')
     this.#events.publish('$SYS.subscription.recovered', () => this.#describe(subscription))
   }

@@ -9,8 +9,9 @@ interface BrokerOptions extends GlobalOptions {
 }
 
 const HELP = `
-Prints one line once it takes clients, and logs to standard error. SIGTERM and SIGINT stop it in order, SIGHUP
-reads the configuration again. The limits are in docs/LIMITS.md, by the names that --limit and the file take; who may
+Prints one line once it takes clients, and logs to standard error. SIGTERM and SIGINT stop it in order: what is queued
+is still handled, for as long as drainTimeoutMs permits, and publishers keep what they have for the next broker; a
+second signal does not wait. SIGHUP reads the configuration again. The limits are in docs/LIMITS.md, by the names that --limit and the file take; who may
 do what, the file's "permissions", is explained there as well.
 
 Examples:

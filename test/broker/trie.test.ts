@@ -105,14 +105,18 @@ test('100,000 unrelated subscriptions add no step to a look-up', (t) => {
   t.deepEqual(trie.match('orders.eu.created').sort(), [0, 1, 2])
 })
 
-test('a topic is looked up once, until subscriptions change', (t) => {
+function routing() {
   const gate = { full: () => {}, relieved: () => {}, received: () => {} }
   const overflow = new Overflow(parseSettings({}, 'test').limits, gate, {
     suffers: () => {},
     recovered: () => {},
     flush: () => {},
   })
-  const router = new Router(new TopicIds(), overflow, gate)
+  return { overflow, router: new Router(new TopicIds(), overflow, gate) }
+}
+
+test('a topic is looked up once, until subscriptions change', (t) => {
+  const { router, overflow } = routing()
   const route = router.acquire('orders.eu')
   const frame = publish(0, '')
   const other = new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.*'), overflow)
@@ -122,8 +126,81 @@ test('a topic is looked up once, until subscriptions change', (t) => {
   t.is(lookUps(publishing), 0)
   router.unsubscribe(other)
   router.subscribe(new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.1'), overflow))
+  // More changes than to look at each of them is worth.
+  for (let count = 0; count < 10; count++) {
+    router.subscribe(other)
+    router.unsubscribe(other)
+  }
   t.true(lookUps(publishing) > 0)
   t.is(lookUps(publishing), 0)
+})
+
+test('a long walk through the trie is not made again for each change', (t) => {
+  const { router, overflow } = routing()
+  const owner = { id: 1, outbox: {} as Outbox }
+  for (let stars = 0; stars < 2 ** 10; stars++) {
+    const tokens = Array.from({ length: 10 }, (_, bit) => ((stars >> bit) & 1 ? '*' : 'a'))
+    router.subscribe(new Subscription(owner, spec([...tokens, 'z'].join('.')), overflow))
+  }
+  const route = router.acquire(`${'a.'.repeat(10)}y`)
+  const frame = publish(0, '')
+  const publishing = () => router.publish(route, frame, 0, frame.length, 0, undefined)
+  t.true(lookUps(publishing) > 1000)
+  const other = new Subscription(owner, spec('b.>'), overflow)
+  for (let count = 0; count < 100; count++) {
+    router.subscribe(other)
+    router.unsubscribe(other)
+    t.is(lookUps(publishing), 0)
+  }
+})
+
+const wish = fc.record({
+  pattern,
+  group: fc.constantFrom(undefined, undefined, 'g', 'h'),
+  what: fc.constantFrom('subscribe', 'subscribe', 'unsubscribe', 'look', 'look', 'forget'),
+  which: fc.nat(),
+})
+
+test('[TOPIC-5] [SUB-7] a route knows its targets, whatever has come and gone since it was looked up', (t) => {
+  fc.assert(
+    fc.property(
+      fc.array(wish, { maxLength: 80 }),
+      fc.array(topicName, { minLength: 1, maxLength: 4 }),
+      (steps, topics) => {
+        const { router, overflow } = routing()
+        const model: Subscription[] = []
+        for (const name of topics) router.acquire(name)
+        const check = () => {
+          for (const route of router.routes) {
+            const { name } = route
+            const { direct, groups } = router.targetsOf(route)
+            const expected = model.filter(({ pattern }) => patternMatches(pattern, name))
+            const found = [...direct, ...groups.flatMap(({ members }) => members)]
+            t.is(found.length, expected.length)
+            t.true(expected.every((subscription) => found.includes(subscription)))
+            t.true(direct.every(({ group }) => group === undefined))
+            for (const { members } of groups) t.is(new Set(members.map(({ group }) => group)).size, 1)
+            const names = groups.map(({ members }) => members[0]!.group)
+            t.is(new Set(names).size, names.length)
+          }
+        }
+        for (const { pattern, group, what, which } of steps) {
+          if (what === 'look') check()
+          else if (what === 'forget') router.forgetStale()
+          else if (what === 'subscribe') {
+            const owner = { id: 1, outbox: {} as Outbox }
+            const subscription = new Subscription(owner, { ...spec(pattern), group }, overflow)
+            model.push(subscription)
+            router.subscribe(subscription)
+          } else if (model.length > 0) {
+            router.unsubscribe(model.splice(which % model.length, 1)[0]!)
+          }
+        }
+        check()
+      },
+    ),
+    { numRuns: 150 },
+  )
 })
 
 function spec(pattern: string) {

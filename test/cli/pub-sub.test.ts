@@ -138,6 +138,18 @@ test('a signal ends a sub that nobody reads', async (t) => {
   sub.child.stdout.resume()
 })
 
+test('a message that a signal cuts short is not published', async (t) => {
+  const host = await hostWithBroker(t)
+  const sub = await host.startSub('t', '-n', '1')
+  const pub = host.start(['pub', 't', '--raw'])
+  pub.child.stdin.write('half')
+  while (!(await host.run(['status'])).stdout.includes('ringbus pub'));
+  pub.child.kill('SIGTERM')
+  t.like(await pub.outcome, { exitCode: 143, stderr: '' })
+  await host.run(['pub', 't', 'whole'])
+  t.is((await sub.outcome).stdout, 't whole\n')
+})
+
 test('sub finds a broker that comes back', async (t) => {
   const host = await hostWithBroker(t)
   const other = await host.startBroker('--path', `${host.path}.2`)

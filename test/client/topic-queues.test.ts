@@ -120,6 +120,31 @@ test('[WIRE-2.8] a PAUSE that was meant for an earlier binding of the alias is i
   t.is(stage.waitingBytes('c'), frameBytes(numbered(1)))
 })
 
+test('[WIRE-2.8] urgent messages of a paused topic pass, 2,048 bytes of each priority beyond the one below', (t) => {
+  const stage = new OutboxStage()
+  const outlet = stage.connect()
+  stage.publisher.publish('a', numbered(0), undefined)
+  stage.outbox.flush()
+  stage.outbox.pause(0, outlet.bindings)
+  const before = outlet.messages.length
+  for (let number = 1; number <= 4; number++) {
+    stage.publisher.publish('a', numbered(number, 1008), undefined)
+    stage.publisher.publish('a', numbered(10 + number, 1008), { priority: 1 })
+    stage.publisher.publish('a', numbered(20 + number, 1008), { priority: 2 })
+  }
+  stage.outbox.flush()
+  t.deepEqual(textsOf({ messages: outlet.messages.slice(before) } as StagedOutlet), [
+    'a=21',
+    'a=22',
+    'a=23',
+    'a=24',
+  ])
+  // 4,096 are overdrawn; with these priority 1 may go on, down to 2,048 of it.
+  stage.outbox.resume(0, 2048 + 1)
+  stage.outbox.flush()
+  t.deepEqual(textsOf({ messages: outlet.messages.slice(before + 4) } as StagedOutlet), ['a=11'])
+})
+
 test('[WIRE-2.8] the aliases of paused topics are left alone while there are others; to bind one anew ends its pause', async (t) => {
   const stage = new OutboxStage()
   const outlet = stage.connect(new StagedOutlet(), 3)
