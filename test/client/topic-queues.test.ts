@@ -1,6 +1,8 @@
 import test from 'ava'
 import type { RingbusError } from '../../client/index.js'
 import { Barriers } from '../../client/outbound/barriers.js'
+import { descriptorBytes } from '../../client/rings/loan-memory.js'
+import { EMPTY_HEAD, Flag } from '../../protocol/index.js'
 import { frameBytes, numbered, OutboxStage, StagedOutlet } from './outbox-stage.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -325,4 +327,48 @@ test('100,000 topics that are published once while the socket is busy take memor
   t.is(outlet.messages.length, 100_000)
   t.is(outlet.bindings, 100_000)
   t.is(stage.aliasOf('topic.99999'), outlet.messages.at(-1)!.alias)
+})
+
+test('a flush fails when the connection is lost just after the last of its messages has left', async (t) => {
+  const stage = new OutboxStage()
+  stage.connect()
+  const barriers = new Barriers(stage.outbox)
+  stage.congest()
+  stage.publisher.publish('a', numbered(0), undefined)
+  const flushed = stage.publisher.flush(barriers)
+  stage.drain()
+  stage.disconnect()
+  stage.connect()
+  await t.throwsAsync(flushed, { code: 'DISCONNECTED' })
+})
+
+test('memory that the outlet still reads is not written again', (t) => {
+  const stage = new OutboxStage()
+  const outlet = stage.connect(new StagedOutlet(true))
+  stage.congest()
+  let number = 0
+  for (let round = 0; round < 40; round++) {
+    do number += 1
+    while (stage.publisher.publish('a', numbered(number, 1008), undefined))
+    t.true(outlet.isUntouched, `in round ${round}`)
+    stage.drain(round % 3 === 0 ? 600_000 : 50_000)
+  }
+  t.true(outlet.isUntouched)
+})
+
+test('payloads in a ring count as what waits, until their frames have left', (t) => {
+  const stage = new OutboxStage()
+  const outlet = stage.connect()
+  stage.congest()
+  const head = { ...EMPTY_HEAD, flags: Flag.RING }
+  const descriptor = { segment: 3, position: 0, length: 5000, padding: 0, restarted: false }
+  for (let number = 0; number < 2; number++) {
+    stage.outbox.enqueue(stage.outbox.queues.open('a'), head, descriptorBytes(descriptor), 5000)
+  }
+  t.is(stage.waitingBytes('a'), 2 * 5048)
+  t.is(stage.outbox.queues.costBytes, 2 * 5048 + 512)
+  stage.drain()
+  t.is(outlet.messages.length, 2)
+  t.is(stage.outbox.queues.costBytes, 0)
+  t.is(stage.outbox.queues.unpausedCostBytes, 0)
 })
