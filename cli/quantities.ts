@@ -7,7 +7,7 @@ export function bytes(count: number): string {
   return `${(count / KIB / KIB).toFixed(1)} MiB`
 }
 
-/** Bytes of a memory that is bounded, as in "7.9 MiB of 8.0 MiB (98 %)". Never more than it is, so 100 % is full. */
+/** Bytes of what is bounded, as in "7.9 MiB of 8.0 MiB (98 %)". It is more where publishers are yet to be paused. */
 export function filling(used: number, bound: number): string {
   return `${bytes(used)} of ${bytes(bound)} (${Math.floor((used / bound) * 100)} %)`
 }

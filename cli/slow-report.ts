@@ -110,7 +110,7 @@ function lossOf({ overflow }: SubscriptionRow): string {
 function whyBehind(row: SubscriptionRow, { clients }: BrokerStatus): string {
   const client = clients.find((found) => found.client === row.client)
   if (client?.congested === true) return 'and the process does not read its socket'
-  if (row.creditBytes <= 0) return 'and its handlers are busy'
+  if (row.creditBytes <= 0) return 'and its handlers are busy, or it is stopped'
   return 'and it takes more'
 }
 

@@ -103,7 +103,7 @@ function subscriptionCells(row: SubscriptionRow): Cell[] {
     row.slowSinceMs === null ? '' : 'slow',
     dropReasons(row.droppedBy),
     queued > 0 ? `${bytes(row.queuedBytes)} behind` : '',
-    row.creditBytes <= 0 ? 'its handlers are busy' : '',
+    row.creditBytes <= 0 ? 'busy or stopped' : '',
   ]
   const counts = [matched, handled, dropped, queued, inFlight]
   return [pattern, group ?? '', client, name, ...counts, reasons(slow)]

@@ -145,6 +145,12 @@ export const PAYLOAD_BYTES_CEILING = 1024 * 1024 * 1024
 /** Credit that a requester of a stream grants with the request itself. [REQUEST-5] */
 export const STREAM_WINDOW_BYTES = 256 * 1024
 
+/**
+ * Each priority may overdraw a balance by this many bytes more than the one below it: some ten small messages, and 62 KiB
+ * for the highest. [CREDIT-2] [WIRE-2.8]
+ */
+export const RESERVE_BYTES = 2048
+
 /** No balance of credit may pass this bound: a grant above it is a fault of the client. [CREDIT-4] */
 export const CREDIT_BYTES_MAX = 1024 * 1024 * 1024
 

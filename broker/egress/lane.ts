@@ -1,4 +1,4 @@
-import { controlFrame, Kind } from '../../protocol/index.js'
+import { controlFrame, Kind, permits, permittedLevels, RESERVE_BYTES } from '../../protocol/index.js'
 import type { Backlog } from './backlog.js'
 import { type Gauges, UNWATCHED } from './gauges.js'
 import { LevelBacklog } from './level-backlog.js'
@@ -15,8 +15,10 @@ export type LaneDrop = 'expired' | 'replaced' | 'unsendable'
  * priority, and in turn within one priority.
  */
 export class Lane {
-  /** Bytes of frames that may still be sent; at most one frame below zero. [CREDIT-2] */
+  /** Bytes of frames that may still be sent; urgent ones may overdraw it. [CREDIT-2] */
   credit: number
+  /** What each priority may overdraw it by, beyond the one below; 0 until somebody takes messages. */
+  reserveBytes: number
   /** Frames sent; a subscription takes off what its client reports as handled. */
   inFlight = 0
   /** Made when the first frame has to wait. */
@@ -34,6 +36,7 @@ export class Lane {
   constructor(id: number, credit: number, gauges: Gauges = UNWATCHED) {
     this.#id = id
     this.credit = credit
+    this.reserveBytes = credit > 0 ? RESERVE_BYTES : 0
     this.gauges = gauges
   }
 
@@ -53,6 +56,24 @@ export class Lane {
   get deliverFrame(): Buffer {
     this.#deliverFrame ??= controlFrame(Kind.DELIVER, 0, this.#id)
     return this.#deliverFrame
+  }
+
+  /** The levels of queued frames that may leave now, were the client to read. */
+  get sendableMask(): number {
+    const { backlog } = this
+    if (backlog === undefined) return 0
+    return backlog.mask & ~this.blockedMask & permittedLevels(this.credit, this.reserveBytes)
+  }
+
+  /** Whether there is credit for a frame of this level. */
+  permits(level: number): boolean {
+    return permits(this.credit, level, this.reserveBytes)
+  }
+
+  /** Adds credit. [CREDIT-3] */
+  grant(bytes: number): void {
+    this.credit += bytes
+    if (bytes > 0) this.reserveBytes = RESERVE_BYTES
   }
 
   /** Whether frames wait until their payload can go by ring; otherwise it goes by socket rather than wait. */

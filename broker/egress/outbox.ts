@@ -118,9 +118,9 @@ export class Outbox {
     return this.replies.queuedBytes + this.#controlBytes
   }
 
-  /** Whether a frame for this lane would leave at once. */
-  passes(lane: Lane): boolean {
-    return this.#state === 'open' && lane.credit > 0 && lane.queuedMessages === 0 && !this.#hasReady
+  /** Whether a frame of this level for this lane would leave at once. */
+  passes(lane: Lane, level: number): boolean {
+    return this.#state === 'open' && lane.queuedMessages === 0 && lane.permits(level) && !this.#hasReady
   }
 
   /** Something queued is about to leave, and may be more urgent than what comes now. [ORDER-3] */
@@ -151,13 +151,13 @@ export class Outbox {
       this.#unsettled.push(backlog)
       this.#list()
     }
-    if (lane.credit > 0) this.resume(lane)
+    this.resume(lane)
   }
 
   /** Sends a reply or failure at once, or keeps it; a client that reads nothing is let go. */
   reply(level: number, bytes: Buffer, start: number, length: number): void {
     if (this.#state === 'overflowed' || this.#state === 'ended') return
-    if (this.passes(this.replies)) {
+    if (this.passes(this.replies, level)) {
       this.sendNow(this.replies, undefined, bytes, start, length)
       return
     }
@@ -201,8 +201,9 @@ export class Outbox {
     this.#events.overflowed(code, message)
   }
 
-  /** The lane has credit and a backlog: it takes part in the rounds again. */
+  /** The lane takes part in the rounds of the levels that it has frames and credit for. */
   resume(lane: Lane): void {
+    if ((lane.sendableMask & ~lane.listedMask) === 0) return
     this.#ready ??= new ReadyLanes()
     this.#ready.add(lane)
     if (this.#state === 'open') this.#list()
@@ -211,7 +212,7 @@ export class Outbox {
   /** What the lane's next frame waited for has changed. */
   unblock(lane: Lane): void {
     lane.blockedMask = 0
-    if (lane.credit > 0 && lane.queuedMessages > 0) this.resume(lane)
+    this.resume(lane)
   }
 
   /** Sends a frame with a descriptor, and ends the stream. False: it could not be sent. */
@@ -314,7 +315,7 @@ export class Outbox {
       if (!this.#takeTurn(lane, level)) lane.blockedMask |= 1 << level
       lane.relieved()
       if (lane.queuedMessages === 0) lane.emptied()
-      else if (lane.credit > 0) ready.add(lane)
+      else ready.add(lane)
     }
   }
 
@@ -322,7 +323,7 @@ export class Outbox {
   #takeTurn(lane: Lane, level: number): boolean {
     const { backlog } = lane
     let leftBytes = TURN_BYTES
-    while (backlog !== undefined && lane.credit > 0 && backlog.mask & (1 << level) && leftBytes > 0) {
+    while (backlog !== undefined && lane.permits(level) && backlog.mask & (1 << level) && leftBytes > 0) {
       const takenBytes = this.#takeFromBlock(lane, backlog, level, leftBytes)
       if (takenBytes === 0) return false
       leftBytes -= takenBytes
@@ -338,7 +339,7 @@ export class Outbox {
     const { head: bytes, headStart, headEnd } = backlog.front(level)
     let start = headStart
     let messages = 0
-    while (start < headEnd && start - headStart < bytesMax && lane.credit > 0) {
+    while (start < headEnd && start - headStart < bytesMax && lane.permits(level)) {
       const length = readU32(bytes, start + Offset.LENGTH)
       const topicId = readU32(bytes, start + Offset.TOPIC)
       if (!this.#sendQueued(lane, topicId, bytes, start, length)) break

@@ -2,7 +2,7 @@ import type { Lane } from './lane.js'
 
 /**
  * The lanes that may send, as 32 rounds: one per level, each served in turn. A lane stands in the round of every
- * level at which it has something queued, as long as it has credit.
+ * level at which it has something queued, as long as it has credit for that.
  *
  *   mask   bit n set: the round of level n is not empty; 0 means that nothing may be sent
  */
@@ -21,7 +21,7 @@ export class ReadyLanes {
 
   /** Puts a lane into every round that it belongs to and is missing from. */
   add(lane: Lane): void {
-    let missing = (lane.backlog?.mask ?? 0) & ~lane.listedMask & ~lane.blockedMask
+    let missing = lane.sendableMask & ~lane.listedMask
     while (missing !== 0) {
       const level = 31 - Math.clz32(missing)
       missing &= ~(1 << level)

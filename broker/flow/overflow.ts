@@ -111,7 +111,7 @@ export class Overflow implements Deliveries {
     if (!subscription.isSlow) this.#slow.add(subscription)
     this.#evict(subscription, subscription.limits.bytes)
     this.#notices.note(subscription)
-    this.#gate.relieved(subscription)
+    subscription.relieved()
   }
 
   relieved(subscription: Subscription): void {
@@ -204,7 +204,7 @@ export class Overflow implements Deliveries {
     const expired = subscription.owner.outbox.eviction.expired(subscription, nowNs)
     if (expired === 0) return
     subscription.counts.drop('expired', expired)
-    this.#gate.relieved(subscription)
+    subscription.relieved()
     if (subscription.queuedMessages === 0) subscription.emptied()
   }
 }

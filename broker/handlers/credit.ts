@@ -32,6 +32,6 @@ export const onCredit: Handler = (_hub, peer, bytes, start, length) => {
     if (subscription.inFlight === 0) peer.ended.forget(id)
     return
   }
-  subscription.credit += granted
-  if (subscription.credit > 0 && subscription.queuedMessages > 0) peer.outbox.resume(subscription)
+  subscription.grant(granted)
+  peer.outbox.resume(subscription)
 }

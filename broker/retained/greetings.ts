@@ -140,7 +140,7 @@ export class Greetings {
   /** What the next slice sends. */
   #nextStretch({ subscription, position, began }: Greeting): Stretch<Route> {
     const now = nowNs()
-    const isQueued = !subscription.owner.outbox.passes(subscription)
+    const isQueued = !subscription.owner.outbox.passes(subscription, 0)
     const bytesMax = isQueued ? Math.min(SLICE_BYTES, this.#memory.roomBytes) : SLICE_BYTES
     let bytes = 0
     const isOwed = ({ kept }: Route) => kept!.turn <= began && !kept!.hasExpiredBy(now)

@@ -169,7 +169,9 @@ export class Router {
     this.stampTopic(route, bytes, start)
     subscription.counts.match()
     const { outbox } = subscription.owner
-    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    const level = bytes[start + Offset.PRIORITY]!
+    if (outbox.passes(subscription, level) && outbox.sendNow(subscription, route, bytes, start, length))
+      return
     this.#overflow.keep(subscription, bytes, start, length)
   }
 
@@ -192,7 +194,9 @@ export class Router {
   ): void {
     subscription.counts.match()
     const { outbox } = subscription.owner
-    if (outbox.passes(subscription) && outbox.sendNow(subscription, route, bytes, start, length)) return
+    const level = bytes[start + Offset.PRIORITY]!
+    if (outbox.passes(subscription, level) && outbox.sendNow(subscription, route, bytes, start, length))
+      return
     this.#overflow.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
   }
 

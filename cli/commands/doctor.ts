@@ -64,7 +64,7 @@ async function checkSubscriptions(options: GlobalOptions): Promise<Check[]> {
     const rows = await readSubscriptions(bus)
     const behind = subscriptionsBehind(rows)
     if (behind.length === 0) return [{ name, ok: true, detail: `none of ${rows.length} is slow or blocking` }]
-    const detail = `${behind.length} of ${counted(rows.length, 'subscription')} slow or blocking, the worst of ${whose(behind[0]!)}`
+    const detail = `${behind.length} of ${counted(rows.length, 'subscription')} slow or blocking; the worst: ${whose(behind[0]!)}`
     return [
       { name, ok: false, detail, remedy: 'See `ringbus status` for what it holds up, and what it loses' },
     ]

@@ -86,7 +86,9 @@ async function run(patterns: readonly string[], options: SubOptions): Promise<vo
   const interruption = new Interruption()
   const output = new Output()
   await using bus = await openBus(options, 'sub', options.reconnect)
-  noteTroubles(bus, notes)
+  const losses = new LossNotes(notes)
+  bus.on('slow', (info) => losses.take(info))
+  noteConnection(bus, notes)
   const tap = new Tap(output, chooseFormat(options, topicAndPayload), options.count)
   const settings = subscribeOptions(options)
   const subscriptions = patterns.map((pattern) =>
@@ -96,6 +98,7 @@ async function run(patterns: readonly string[], options: SubOptions): Promise<vo
   notes.info(`subscribed to ${patterns.join(' ')}`)
   await Promise.race([tap.full, output.readerGone, interruption.interrupted, connectionLost(bus)])
   for (const subscription of subscriptions) subscription.unsubscribe()
+  losses.conclude()
   await interruption.conclude(output)
 }
 
@@ -139,9 +142,7 @@ function subscribeOptions(options: SubOptions): SubscribeOptions {
   }
 }
 
-function noteTroubles(bus: Bus, notes: Notes): void {
-  const losses = new LossNotes(notes)
-  bus.on('slow', (info) => losses.take(info))
+function noteConnection(bus: Bus, notes: Notes): void {
   bus.on('disconnect', (error) => notes.warn(`${error.code}: ${error.message}`))
   bus.on('reconnect', () => notes.warn('connected again; what was published meanwhile is lost'))
   bus.on('error', (error) => notes.warn(`${error.code}: ${error.message}`))

@@ -1,4 +1,11 @@
-import { paddedLength, type RoundMember, readU32, ringPayloadBytes } from '../../protocol/index.js'
+import {
+  paddedLength,
+  permits,
+  permittedLevels,
+  type RoundMember,
+  readU32,
+  ringPayloadBytes,
+} from '../../protocol/index.js'
 import { type BlockPool, NO_ALIAS } from './blocks.js'
 import { FrameLevel } from './frame-level.js'
 import { copyInline, type PayloadSource } from './inline-form.js'
@@ -8,17 +15,18 @@ import { copyInline, type PayloadSource } from './inline-form.js'
  * those that hold something.
  *
  *   open ──(PAUSE)──> paused ──(RESUME 0, the alias is bound anew, the connection ends)──> open
- *   paused, with an allowance above 0: what it covers may leave
+ *   paused: what the allowance covers may leave, and a little more of what is urgent
  */
 export class TopicQueue implements RoundMember {
   readonly topic: string
   /** The alias for frames to come: that of the topic when it was last looked up. */
   alias: number
-  mask = 0
+  /** The levels that hold something. */
+  heldMask = 0
   listedMask = 0
   /** The alias that is paused; NO_ALIAS: none is. */
   pausedAlias = NO_ALIAS
-  /** Bytes that a paused topic may still send; at most one frame below 0. [WIRE-2.8] */
+  /** Bytes that a paused topic may still send; urgent messages may overdraw it. [WIRE-2.8] */
   allowanceBytes = 0
   /** Whether it stands in the books. */
   isListed = false
@@ -39,6 +47,12 @@ export class TopicQueue implements RoundMember {
     return this.pausedAlias !== NO_ALIAS
   }
 
+  /** The levels of which something may leave. */
+  get mask(): number {
+    return this.isPaused ? this.heldMask & permittedLevels(this.allowanceBytes) : this.heldMask
+  }
+
+  /** Whether what has no priority may leave. */
   get mayLeave(): boolean {
     return this.pausedAlias === NO_ALIAS || this.allowanceBytes > 0
   }
@@ -64,7 +78,7 @@ export class TopicQueue implements RoundMember {
     if (!this.isPaused) return block.end
     const { bytes } = block.memory
     let end = block.start
-    while (end < block.end && this.allowanceBytes > 0) {
+    while (end < block.end && permits(this.allowanceBytes, level)) {
       const length = readU32(bytes, end)
       this.allowanceBytes -= length + ringPayloadBytes(bytes, end)
       end += paddedLength(length)
@@ -78,7 +92,7 @@ export class TopicQueue implements RoundMember {
     this.waitingBytes -= end - frames.head.start + ringBytes
     this.ringBytes -= ringBytes
     frames.takeUntil(end, pool)
-    if (frames.bytes === 0) this.mask &= ~(1 << level)
+    if (frames.bytes === 0) this.heldMask &= ~(1 << level)
   }
 
   /**
@@ -98,7 +112,7 @@ export class TopicQueue implements RoundMember {
       former.clear(pool)
       this.#levels[number] = level
       this.waitingBytes += level.bytes
-      if (level.bytes === 0) this.mask &= ~(1 << number)
+      if (level.bytes === 0) this.heldMask &= ~(1 << number)
     }
     return lost
   }
@@ -106,7 +120,7 @@ export class TopicQueue implements RoundMember {
   clear(pool: BlockPool): void {
     for (const level of this.#levels) level?.clear(pool)
     this.#levels.length = 0
-    this.mask = 0
+    this.heldMask = 0
     this.waitingBytes = 0
     this.ringBytes = 0
   }

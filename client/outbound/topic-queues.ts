@@ -35,7 +35,7 @@ export interface QueuedClaims extends PayloadSource {
  * a block of one topic at a time.
  *
  *   listed   every queue with something in it, or paused
- *   ready    those whose turn may come: something waits, and they are not paused, or have an allowance
+ *   ready    those whose turn may come: something waits, and they are not paused, or their allowance covers it
  */
 export class TopicQueues {
   readonly flushPoints = new FlushPoints()
@@ -113,9 +113,9 @@ export class TopicQueues {
     const bytes = paddedLength(length) + ringBytes
     queue.waitingBytes += bytes
     queue.ringBytes += ringBytes
-    queue.mask |= 1 << head.priority
+    queue.heldMask |= 1 << head.priority
     this.#count(queue, bytes)
-    if ((queue.mask & ~queue.listedMask) !== 0 && queue.mayLeave) this.#ready.add(queue)
+    if ((queue.mask & ~queue.listedMask) !== 0) this.#ready.add(queue)
     return length
   }
 
@@ -124,7 +124,7 @@ export class TopicQueues {
     while (!this.#ready.isEmpty) {
       const level = this.#ready.topLevel
       const queue = this.#ready.shift(level)
-      if (!queue.mayLeave || (queue.mask & (1 << level)) === 0) continue
+      if ((queue.mask & (1 << level)) === 0) continue
       this.#handOver(queue, level)
       return true
     }
@@ -155,9 +155,8 @@ export class TopicQueues {
     if (queue === undefined) return
     if (allowanceBytes === 0) return this.endPause(alias)
     queue.allowanceBytes += allowanceBytes
-    if (!queue.mayLeave) return
     this.#ready.add(queue)
-    this.#ease(queue)
+    if (queue.mayLeave) this.#ease(queue)
   }
 
   /** The pause of an alias is over, if there is one. */
@@ -253,8 +252,8 @@ export class TopicQueues {
   /** Less waits in a queue than before, or it may go on. */
   #settle(queue: TopicQueue): void {
     this.#ease(queue)
-    if (queue.mask !== 0) {
-      if (queue.mayLeave) this.#ready.add(queue)
+    if (queue.heldMask !== 0) {
+      this.#ready.add(queue)
     } else if (!queue.isPaused) {
       queue.isListed = false
       this.#costBytes -= QUEUED_TOPIC_BYTES

@@ -45,6 +45,38 @@ test('[CREDIT-2] a frame larger than the window comes through; a window of 0 let
   await subscriber.expectNothing()
 })
 
+test('[CREDIT-2] each priority has a reserve of 2,048 bytes beyond the one below, which that cannot use up', async (t) => {
+  const { client } = await startBench(t)
+  const [publisher, subscriber] = [await client(), await client()]
+  subscriber.send(subscribe(1, 'a', { window: 1 }))
+  await subscriber.expectNothing()
+  const prioritiesOf = async () => (await subscriber.arrived()).map(({ priority }) => priority)
+  const framesAt = (priority: number, count: number) =>
+    Array.from({ length: count }, () => publish(0, 'x'.repeat(1008), { priority }))
+  // The first one takes the balance to −1,023.
+  await publishAll(publisher, ...framesAt(0, 3))
+  t.deepEqual(await prioritiesOf(), [0])
+  await publishAll(publisher, ...framesAt(1, 3))
+  t.deepEqual(await prioritiesOf(), [1, 1])
+  await publishAll(publisher, ...framesAt(2, 5))
+  t.deepEqual(await prioritiesOf(), [2, 2])
+  await publishAll(publisher, ...framesAt(31, 1))
+  t.deepEqual(await prioritiesOf(), [31])
+  subscriber.send(credit(1, 4 * 1024))
+  t.deepEqual(await prioritiesOf(), [2, 2, 2])
+})
+
+test('[CREDIT-2] who has granted nothing is not sent what is urgent either', async (t) => {
+  const { client } = await startBench(t)
+  const [publisher, subscriber] = [await client(), await client()]
+  subscriber.send(subscribe(1, 'a', { window: 0 }))
+  await subscriber.expectNothing()
+  await publishAll(publisher, publish(0, 'x', { priority: 31 }), publish(0, 'y', { priority: 31 }))
+  await subscriber.expectNothing()
+  subscriber.send(credit(1, 1))
+  t.is((await subscriber.arrived()).length, 2)
+})
+
 test('[CREDIT-1] one subscription without credit does not hold up another of its client', async (t) => {
   const { client } = await startBench(t)
   const [publisher, subscriber] = [await client(), await client()]

@@ -35,6 +35,8 @@ function sumOf({ handled, dropped, queued, inFlight }: SubscriptionRow): number 
 /** A subscription that takes its first message, and no other before it is released. */
 async function stuckSubscriber(t: ExecutionContext, host: Host) {
   const bus = await connect({ path: host.path, name: 'stuck', reconnect: false })
+  // Its losses are looked for in the status.
+  bus.on('slow', () => {})
   t.teardown(() => bus.destroy())
   let release = (): void => {}
   const released = new Promise<void>((resolve) => {
@@ -58,10 +60,9 @@ class Feed {
 
   constructor({ child }: Running) {
     this.#stdin = child.stdin
-    child.stdin.on('error', () => {
-      this.#isOver = true
-    })
-    void this.#run()
+    // It ends as its command does.
+    child.stdin.on('error', () => {})
+    this.#run().catch(() => {})
   }
 
   /** Resolves once nothing was taken for a while. */
@@ -142,7 +143,7 @@ test('status says first who holds whom up', async (t) => {
     /^Slow or blocking: 1 subscription\n {2}stuck \(pid \d+, uid \d+, client 1\): subscription 1 to t, overflow block\n/,
   )
   t.regex(slow!, /\n {4}blocking {2}for \d.*: 1 publisher waits on 1 topic: t \(1, for \d.*\)\n/)
-  t.regex(slow!, /\n {4}holds {5}\d+ messages of 1000000, 6\d\.\d KiB of 64\.0 KiB \(\d+ %\); \d+ in flight/)
+  t.regex(slow!, /\n {4}holds {5}\d+ messages of 1000000, \d+\.\d KiB of 64\.0 KiB \(\d+ %\); \d+ in flight/)
   t.regex(stdout, /^ .*ringbus pub .* waits to publish on 1 topic$/m)
   t.regex(stdout, /^ +t .* paused for \d.*: 1 publisher waits$/m)
 })
@@ -166,7 +167,7 @@ test('status says who is slow, since when, and what was lost; the sum is whole',
   t.regex(stdout, /\n {4}dropped {3}\d+ so far: \d+ oldest\n/)
   t.regex(stdout, /^Deliveries: 20000 matched = 0 handled \+ \d+ dropped/m)
   const [, rows] = stdout.split(/^Subscriptions: 1\n/m)
-  t.regex(rows!.split('\n')[1]!, /stuck .*slow, \d+ oldest, .* behind, its handlers are busy$/)
+  t.regex(rows!.split('\n')[1]!, /stuck .*slow, \d+ oldest, .* behind, busy or stopped$/)
 })
 
 test('doctor warns of a subscription that is slow or blocking right now', async (t) => {
@@ -178,7 +179,7 @@ test('doctor warns of a subscription that is slow or blocking right now', async 
   t.is(exitCode, 0)
   t.regex(
     stdout,
-    /^warn {2}subscriptions: 1 of 1 subscription slow or blocking, the worst of stuck \(pid \d+.*\n +→ See `ringbus status`/m,
+    /^warn {2}subscriptions: 1 of 1 subscription slow or blocking; the worst: stuck \(pid \d+.*\n +→ See `ringbus status`/m,
   )
 })
 
@@ -195,7 +196,7 @@ test('a sub whose reader does not read holds nobody up, takes no more, and says 
   t.true(row!.droppedBy.oldest > 0)
   t.true(row!.creditBytes <= 0)
   t.true((row!.handled + row!.inFlight) * 100 < 2 * 1024 * 1024)
-  await sub.says('of its messages were lost so far')
+  await sub.says('ringbus: t: lost ')
   // The newest are there.
   const last = String(40_000).padStart(100, '0')
   sub.child.stdout.resume()

@@ -38,7 +38,7 @@ test('who blocks comes first: which process, which subscription, how much, since
   t.deepEqual(sectionOf(report, 'Slow or blocking'), [
     '  analytics (pid 4711, uid 1000, client 3): subscription 2 to prices.>, overflow block',
     '    blocking  for 0.4 s: 4 publishers wait on 2 topics: prices.eur (3, for 0.4 s), prices.usd (1, for 0.2 s)',
-    '    holds     4096 messages of 1000000, 8.0 MiB of 8.0 MiB (100 %); 71 in flight, and its handlers are busy',
+    '    holds     4096 messages of 1000000, 8.0 MiB of 8.0 MiB (100 %); 71 in flight, and its handlers are busy, or it is stopped',
     '    dropped   1203 so far: 1200 oldest, 3 expired',
   ])
 })
@@ -151,7 +151,7 @@ test('the table of subscriptions has the same sum, the reasons for what was lost
   const [, line] = sectionOf(statusReport(statusOf({ subscriptions: [row] })), 'Subscriptions: 1')
   t.is(
     line!.replace(/ +/g, ' ').trim(),
-    'prices.> 3 analytics 20 9 4 5 2 draining, 3 oldest, 1 discarded, 1.0 KiB behind, its handlers are busy',
+    'prices.> 3 analytics 20 9 4 5 2 draining, 3 oldest, 1 discarded, 1.0 KiB behind, busy or stopped',
   )
 })
 

@@ -89,7 +89,12 @@ export class OutboxStage {
   readonly publisher: Publisher
   outlet = new StagedOutlet()
 
-  constructor(keptBytesMax = 2 ** 30) {
+  /** Without times of sending, the lengths of frames are foreseeable. */
+  constructor({ sendTimes = false, keptBytesMax = 2 ** 30 } = {}) {
+    if (!sendTimes) {
+      this.outbox.sendTimes.endTurn = () => {}
+      this.outbox.sendTimes.looksLeft = 0
+    }
     const sender = new Sender(this.outbox, this.ring)
     this.publisher = new Publisher(this.outbox, sender, keptBytesMax, (topic) => this.drained.push(topic))
   }

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { rm } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { ExecutionContext } from 'ava'
 import {
@@ -96,6 +97,12 @@ export class ScriptedBroker {
       t.teardown(() => socket.destroy())
       this.#accepted.push(socket)
     })
+  }
+
+  /** Takes no more connections; those that there are stay. */
+  async close(): Promise<void> {
+    this.#server.close()
+    await rm(this.path, { force: true })
   }
 
   /** The next connection, in the order in which they came. */

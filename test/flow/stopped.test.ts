@@ -9,12 +9,19 @@ const PUBLISHERS = 10
 
 /** What one subscription may have queued, and may get beyond that while its publishers are being paused. */
 const BACKLOG_BYTES = 2 * MIB
-const SLACK_BYTES = 8 * MIB
+const SLACK_BYTES = 16 * MIB
 
 /** What the broker may take beside its backlogs: code that is compiled late, garbage, buffers of sockets. */
 const BROKER_BYTES = 64 * MIB
 
-const SETTINGS = { backlogBytesMax: BACKLOG_BYTES, pauseSlackBytes: SLACK_BYTES }
+/** Who is awake takes something in this time, however busy the machine is. */
+const PAUSE_TIMEOUT_MS = 2_000
+
+const SETTINGS = {
+  backlogBytesMax: BACKLOG_BYTES,
+  pauseSlackBytes: SLACK_BYTES,
+  pauseTimeoutMs: PAUSE_TIMEOUT_MS,
+}
 
 const POLICIES = ['block', 'drop-oldest', 'drop-newest', 'latest'] as const
 
@@ -83,18 +90,16 @@ test('[FLOW-2] one subscriber is stopped, one is killed, and ten publishers: oth
   const rowsOfKilled = await rowsOf(observer, 'killed')
   await killed.end('SIGKILL')
   await eventually(async () => (await rowsOf(observer, 'killed')).length === 0)
-  const after = (await statsOf(observer)).deliveries.droppedBy
-  t.true(sum(rowsOfKilled, ({ queued }) => queued) > 0 && sum(rowsOfKilled, ({ inFlight }) => inFlight) > 0)
-  t.is(
-    after['ended'],
-    before.deliveries.droppedBy['ended']! + sum(rowsOfKilled, ({ queued }) => queued),
-    'what was queued for it',
-  )
-  t.is(
-    after['lost'],
-    before.deliveries.droppedBy['lost']! + sum(rowsOfKilled, ({ inFlight }) => inFlight),
-    'what was on its way to it',
-  )
+  const after = await statsOf(observer)
+  const [queued, inFlight] = [
+    sum(rowsOfKilled, (row) => row.queued),
+    sum(rowsOfKilled, (row) => row.inFlight),
+  ]
+  t.true(queued > 0 && inFlight > 0)
+  const since = (reason: string) => after.deliveries.droppedBy[reason]! - before.deliveries.droppedBy[reason]!
+  // Until the broker hears of the death, the socket takes what is queued: that is on its way, to nobody.
+  t.is(since('ended') + since('lost'), queued + inFlight)
+  t.true(since('lost') >= inFlight)
 
   stopped.continue()
   const names = ['stopped', 'reader', 'other']
