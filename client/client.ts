@@ -59,9 +59,10 @@ export class RingbusClient implements Disposable, AsyncDisposable {
    *
    * Large payloads travel through shared memory, where there is any.
    *
-   * Returns false when more than 1 MiB waits to be sent, or the shared memory has no room for another message of
-   * this size: the message was taken, but wait for `ready` or the `drain` event before the next one. Throws
-   * BACKPRESSURE when more than 16 MiB wait, or as many bytes as `reconnect.bufferBytesMax` says while the
+   * Returns false when more than 1 MiB of the topic waits to be sent, since the broker or subscribers that block do not
+   * take it as fast, or the shared memory has no room for another message of this size: the message was taken, but wait
+   * for `ready` or the `drain` event before the next one. More urgent messages overtake what waits. Throws BACKPRESSURE
+   * when 16 MiB of the topic wait, 256 MiB of all topics, or as many bytes as `reconnect.bufferBytesMax` says while the
    * connection is away; BAD_TOPIC, TOPIC_RESERVED, ENCODE_FAILED, MESSAGE_TOO_LARGE.
    */
   publish(topic: string, data?: unknown, options?: PublishOptions): boolean {
@@ -96,7 +97,8 @@ export class RingbusClient implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Resolves once the broker has routed everything that was published before. Rejects with DISCONNECTED when
+   * Resolves once the broker has routed everything that was published before, also what blocking subscriptions hold
+   * back for now. Rejects with DISCONNECTED when
    * the connection was lost since the last flush, for then some of it may be lost.
    */
   async flush(): Promise<void> {

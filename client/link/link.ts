@@ -76,17 +76,28 @@ export class Link implements Outlet, Holdable {
    * copied and left to Node. So the memory may always be written again.
    */
   write(bytes: Buffer): boolean {
-    const socket = this.#socket
-    if (this.#native === undefined) {
-      socket.write(bytes)
-      return socket.writableLength === 0
-    }
-    // A destroyed socket has given its descriptor back, and something else may have it by now.
-    if (socket.destroyed) return true
-    const sent = socket.writableLength > 0 ? 0 : this.#native.send(this.#descriptor, bytes)
-    // When nobody reads any longer, what the broker sent before is read on, to the end of the stream.
-    if (sent >= 0 && sent < bytes.length) socket.write(Buffer.from(bytes.subarray(sent)))
+    if (this.#native === undefined) return this.borrow(bytes)
+    const unsent = this.#send(this.#native, bytes)
+    if (unsent !== undefined) this.#socket.write(Buffer.from(unsent))
     return true
+  }
+
+  /** The same without a copy. */
+  borrow(bytes: Buffer): boolean {
+    const unsent = this.#native === undefined ? bytes : this.#send(this.#native, bytes)
+    if (unsent === undefined) return true
+    this.#socket.write(unsent)
+    return this.#socket.writableLength === 0
+  }
+
+  /** What is left for Node to send of these bytes; undefined: nothing. */
+  #send(native: NativeHost, bytes: Buffer): Buffer | undefined {
+    const socket = this.#socket
+    // A destroyed socket has given its descriptor back, and something else may have it by now.
+    if (socket.destroyed) return undefined
+    const sent = socket.writableLength > 0 ? 0 : native.send(this.#descriptor, bytes)
+    // When nobody reads any longer, what the broker sent before is read on, to the end of the stream.
+    return sent >= 0 && sent < bytes.length ? bytes.subarray(sent) : undefined
   }
 
   /** Sends what is written, then closes. */

@@ -28,7 +28,7 @@ export interface Block {
   end: number
   /** The alias that all of its frames bear. */
   alias: number
-  /** Whether the outlet may still read what is gone. */
+  /** Whether somebody may still read what is gone. */
   isLent: boolean
   next: Block | undefined
 }
@@ -36,6 +36,8 @@ export interface Block {
 /** Where blocks come from, and where those of full size go to, to be used again. */
 export class BlockPool {
   readonly #kept: FrameMemory[] = []
+  /** To be kept once nobody reads it any longer. */
+  #lent: FrameMemory[] = []
   #shared: FrameMemory | undefined
   #sharedEnd = 0
 
@@ -53,8 +55,24 @@ export class BlockPool {
 
   /** Takes back a block that holds no frame any more. */
   give({ memory, isLent }: Block): void {
-    if (isLent || memory.bytes.length !== BLOCK_BYTES_MAX || this.#kept.length >= KEPT_BLOCKS_MAX) return
-    this.#kept.push(memory)
+    if (memory.bytes.length !== BLOCK_BYTES_MAX) return
+    if (isLent) this.#lent.push(memory)
+    else this.#keep(memory)
+  }
+
+  /** Nobody reads what is gone. */
+  returned(): void {
+    for (const memory of this.#lent) this.#keep(memory)
+    this.#lent.length = 0
+  }
+
+  /** It is unknown who reads what is gone, and for how long: the connection is lost. */
+  abandoned(): void {
+    this.#lent = []
+  }
+
+  #keep(memory: FrameMemory): void {
+    if (this.#kept.length < KEPT_BLOCKS_MAX) this.#kept.push(memory)
   }
 
   #memory(bytes: number): FrameMemory {

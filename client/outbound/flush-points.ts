@@ -3,8 +3,8 @@ import { Deferred } from '../deferred.js'
 
 /** What was queued between two flushes. */
 export interface Period {
-  /** Bytes of its frames that wait. */
-  bytes: number
+  /** In how many levels of queues some of it waits. */
+  levels: number
   /** Whoever waits until it, and all before it, have left. */
   left: Deferred<void> | undefined
   next: Period | undefined
@@ -12,13 +12,13 @@ export interface Period {
 
 /**
  * The points in the stream of queued messages at which somebody flushed. Since the more urgent messages leave first, it
- * is counted for each period between two points what of it still waits:
+ * is counted for each period between two points where some of it still waits:
  *
  *   first → … → closed → current      first: the first of which something waits, or the current one
  *                 ^ left: a flush     current: what is queued now belongs to it
  */
 export class FlushPoints {
-  #first: Period = { bytes: 0, left: undefined, next: undefined }
+  #first: Period = { levels: 0, left: undefined, next: undefined }
   #closed: Period | undefined
   #current: Period = this.#first
 
@@ -30,7 +30,7 @@ export class FlushPoints {
   /** Resolves when everything that was queued up to now has left. */
   whenLeft(): Promise<void> {
     this.settle()
-    if (this.#current.bytes > 0) this.#close()
+    if (this.#current.levels > 0) this.#close()
     else if (this.#first === this.#current) return Promise.resolve()
     const closed = this.#closed!
     closed.left ??= new Deferred()
@@ -39,7 +39,7 @@ export class FlushPoints {
 
   /** Some of what waited has left. */
   settle(): void {
-    while (this.#first.bytes === 0 && this.#first !== this.#current) {
+    while (this.#first.levels === 0 && this.#first !== this.#current) {
       this.#first.left?.resolve()
       this.#first = this.#first.next!
     }
@@ -55,7 +55,7 @@ export class FlushPoints {
 
   #close(): void {
     this.#closed = this.#current
-    this.#current = { bytes: 0, left: undefined, next: undefined }
+    this.#current = { levels: 0, left: undefined, next: undefined }
     this.#closed.next = this.#current
   }
 }

@@ -11,10 +11,10 @@ import type { Period } from './flush-points.js'
 /** A frame that may be longer gets a block of its own, so that others are not left half empty. */
 const SHARED_BLOCK_FRAME_BYTES_MAX = BLOCK_BYTES_MAX / 2
 
-/** How many bytes behind those of the marks before belong to one period. */
+/** From which byte on, counted since the level was last empty, frames belong to a period. */
 interface Mark {
   readonly period: Period
-  bytes: number
+  readonly start: number
   next: Mark | undefined
 }
 
@@ -31,18 +31,20 @@ export interface WaitingFrame {
  * the next block is twice as large as all that waits, so that many queues with little in them need little.
  *
  *   head → block → block → tail      empty: both undefined
- *   marks: 300 bytes of period 1, 80 of period 2, …      which flush each frame belongs to
+ *   marks: period 1 from byte 0, period 3 from byte 2048, …      which flush each frame belongs to
  */
 export class FrameLevel {
   #head: Block | undefined
   #tail: Block | undefined
   #firstMark: Mark | undefined
   #lastMark: Mark | undefined
-  #bytes = 0
+  /** Bytes written and gone since it was last empty. */
+  #written = 0
+  #gone = 0
 
   /** Bytes of the frames that wait, padding included. */
   get bytes(): number {
-    return this.#bytes
+    return this.#written - this.#gone
   }
 
   /** The block that holds the next frames; only while not empty. */
@@ -73,7 +75,7 @@ export class FrameLevel {
   reserve(bytes: number, alias: number, pool: BlockPool): Block {
     if (this.#tail !== undefined && this.#tail.limit - this.#tail.end >= bytes) return this.#tail
     const isLarge = bytes > SHARED_BLOCK_FRAME_BYTES_MAX
-    const wishedBytes = isLarge ? 0 : Math.min(2 * this.#bytes, BLOCK_BYTES_MAX)
+    const wishedBytes = isLarge ? 0 : Math.min(2 * this.bytes, BLOCK_BYTES_MAX)
     const block = pool.take(Math.max(bytes, wishedBytes), alias)
     if (this.#tail === undefined) this.#head = block
     else this.#tail.next = block
@@ -84,44 +86,35 @@ export class FrameLevel {
   /** A frame of this length was written where the last block ended. */
   append(length: number, period: Period): void {
     const bytes = paddedLength(length)
+    if (this.#lastMark?.period !== period) this.#mark(period)
     this.#tail!.end += bytes
-    this.#bytes += bytes
-    period.bytes += bytes
-    if (this.#lastMark?.period === period) {
-      this.#lastMark.bytes += bytes
-      return
-    }
-    const mark: Mark = { period, bytes, next: undefined }
-    if (this.#lastMark === undefined) this.#firstMark = mark
-    else this.#lastMark.next = mark
-    this.#lastMark = mark
+    this.#written += bytes
   }
 
   /** Takes off the frames of the head block that end at `end`. */
   takeUntil(end: number, pool: BlockPool): void {
     const block = this.#head!
-    this.#unmark(end - block.start)
+    this.#gone += end - block.start
     block.start = end
-    if (end < block.end) return
-    this.#head = block.next
-    if (this.#head === undefined) this.#tail = undefined
-    pool.give(block)
+    if (end === block.end) {
+      this.#head = block.next
+      if (this.#head === undefined) this.#tail = undefined
+      pool.give(block)
+    }
+    this.#unmark()
   }
 
   /** The frames that wait, from the first to the last. */
   *frames(): Iterable<WaitingFrame> {
     let mark = this.#firstMark
-    let markBytes = mark?.bytes ?? 0
+    let position = this.#gone
     for (let block = this.#head; block !== undefined; block = block.next) {
       const { bytes } = block.memory
       for (let start = block.start; start < block.end; ) {
         const length = readU32(bytes, start)
-        if (markBytes === 0) {
-          mark = mark!.next
-          markBytes = mark!.bytes
-        }
+        while (mark!.next !== undefined && mark!.next.start <= position) mark = mark!.next
         yield { bytes, start, length, period: mark!.period }
-        markBytes -= paddedLength(length)
+        position += paddedLength(length)
         start += paddedLength(length)
       }
     }
@@ -151,17 +144,24 @@ export class FrameLevel {
     return length
   }
 
-  #unmark(bytes: number): void {
-    this.#bytes -= bytes
-    for (let left = bytes; left > 0; ) {
-      const mark = this.#firstMark!
-      const taken = Math.min(left, mark.bytes)
-      mark.bytes -= taken
-      mark.period.bytes -= taken
-      left -= taken
-      if (mark.bytes > 0) return
+  #mark(period: Period): void {
+    const mark: Mark = { period, start: this.#written, next: undefined }
+    period.levels += 1
+    if (this.#lastMark === undefined) this.#firstMark = mark
+    else this.#lastMark.next = mark
+    this.#lastMark = mark
+  }
+
+  /** Takes off the marks of periods of which nothing waits here any more. */
+  #unmark(): void {
+    const isEmpty = this.#gone === this.#written
+    for (let mark = this.#firstMark; mark !== undefined; mark = mark.next) {
+      if (!isEmpty && (mark.next === undefined || mark.next.start > this.#gone)) return
+      mark.period.levels -= 1
       this.#firstMark = mark.next
-      if (this.#firstMark === undefined) this.#lastMark = undefined
     }
+    this.#lastMark = undefined
+    this.#written = 0
+    this.#gone = 0
   }
 }

@@ -12,6 +12,8 @@ const TURN_BYTES_MAX = 4 * 1024 * 1024
 
 /** Where frames leave: the way to the broker while there is one. */
 export interface Outlet extends ByteSink {
+  /** Sends `bytes` as well, but false only lends them, until the outlet has passed everything on. */
+  borrow(bytes: Buffer): boolean
   /** Bytes written that the system has not taken yet. */
   readonly queuedBytes: number
 }
@@ -104,10 +106,9 @@ export class Outbox implements ByteSink, Exit {
       this.#keptBytes += bytes.length
       return false
     }
-    const taken = this.#outlet.write(bytes)
-    this.#queuedBytes = this.#outlet.queuedBytes
-    if (this.#queuedBytes > 0) this.isDirect = false
-    return taken
+    const isFree = this.#outlet.write(bytes)
+    this.#noteQueued(this.#outlet)
+    return isFree
   }
 
   /** The way out of the queues: behind what the writer has. */
@@ -117,7 +118,10 @@ export class Outbox implements ByteSink, Exit {
       return true
     }
     this.#writer.flush()
-    return this.write(bytes.subarray(start, end))
+    const outlet = this.#outlet!
+    const isFree = outlet.borrow(bytes.subarray(start, end))
+    this.#noteQueued(outlet)
+    return isFree
   }
 
   /** Hands over what is written and what may leave the queues, unless the outlet has more already than the system takes. */
@@ -132,6 +136,7 @@ export class Outbox implements ByteSink, Exit {
   /** The outlet has passed everything on. */
   drained(): void {
     this.#queuedBytes = 0
+    this.queues.memoryReturned()
     this.flush()
     this.#eased()
   }
@@ -203,6 +208,11 @@ export class Outbox implements ByteSink, Exit {
       this.#flushQueued = true
       setImmediate(this.#flushTurn)
     }
+  }
+
+  #noteQueued({ queuedBytes }: Outlet): void {
+    this.#queuedBytes = queuedBytes
+    if (queuedBytes > 0) this.isDirect = false
   }
 
   #bind(alias: number, topic: string): void {

@@ -19,7 +19,7 @@ export const QUEUED_TOPIC_BYTES = 512
 
 /** The way out of the queues. */
 export interface Exit {
-  /** Sends whole frames. True: nothing refers to their memory any longer. */
+  /** Sends whole frames. False: their memory is read until `memoryReturned`. */
   send(bytes: Buffer, start: number, end: number): boolean
 }
 
@@ -112,7 +112,7 @@ export class TopicQueues {
     const length = level.write(head, payload, queue.alias, this.flushPoints.current, this.#pool)
     const bytes = paddedLength(length) + ringBytes
     queue.waitingBytes += bytes
-    queue.ringBytes += ringBytes
+    if (ringBytes > 0) queue.ringBytes += ringBytes
     queue.heldMask |= 1 << head.priority
     this.#count(queue, bytes)
     if ((queue.mask & ~queue.listedMask) !== 0) this.#ready.add(queue)
@@ -136,6 +136,11 @@ export class TopicQueues {
     const eased = this.#eased
     if (eased.length > 0) this.#eased = []
     return eased
+  }
+
+  /** Nobody reads memory any longer that was sent before. */
+  memoryReturned(): void {
+    this.#pool.returned()
   }
 
   /** PAUSE; one that was meant for a topic that had the alias before is ignored. [WIRE-2.8] */
@@ -173,6 +178,7 @@ export class TopicQueues {
 
   /** Pauses end with the connection, and so do the rings. Returns how many messages are lost with those. */
   connectionLost(): number {
+    this.#pool.abandoned()
     for (const alias of [...this.#paused.keys()]) this.endPause(alias)
     let lost = 0
     for (const queue of [...this.#listed.values()]) {

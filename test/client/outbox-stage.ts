@@ -29,7 +29,8 @@ export class StagedOutlet implements Outlet {
   /** Called for each message, when it is handed over. */
   arrived: (message: SentMessage) => void = () => {}
   bound: (alias: number) => void = () => {}
-  /** Memory that was handed over for good, with what was in it then. */
+  /** Memory that was handed over for good, and that was lent, with what was in it then. */
+  readonly #kept: [Buffer, Buffer][] = []
   readonly #lent: [Buffer, Buffer][] = []
   readonly #keepsMemory: boolean
   readonly #decoder: FrameDecoder
@@ -44,18 +45,34 @@ export class StagedOutlet implements Outlet {
   }
 
   write(bytes: Buffer): boolean {
+    return this.#take(bytes, true)
+  }
+
+  borrow(bytes: Buffer): boolean {
+    return this.#take(bytes, false)
+  }
+
+  /** Whether what was handed over is as it was then, for as long as that was promised. */
+  get isUntouched(): boolean {
+    return [...this.#kept, ...this.#lent].every(([bytes, copy]) => bytes.equals(copy))
+  }
+
+  /** The system has taken what waited, and takes this much more. */
+  drain(roomBytes: number): void {
+    if (!this.isUntouched) throw new Error('memory was written that the outlet reads')
+    this.#lent.length = 0
+    this.roomBytes = roomBytes
+    this.queuedBytes = 0
+  }
+
+  #take(bytes: Buffer, isForGood: boolean): boolean {
     const fault = this.#decoder.push(Buffer.from(bytes))
     if (fault !== undefined) throw new Error(fault.message)
     this.roomBytes -= bytes.length
     if (this.roomBytes >= 0) return true
     this.queuedBytes += bytes.length
-    if (this.#keepsMemory) this.#lent.push([bytes, Buffer.from(bytes)])
+    if (this.#keepsMemory) (isForGood ? this.#kept : this.#lent).push([bytes, Buffer.from(bytes)])
     return !this.#keepsMemory
-  }
-
-  /** Whether what was handed over for good is as it was then. */
-  get isUntouched(): boolean {
-    return this.#lent.every(([bytes, copy]) => bytes.equals(copy))
   }
 
   #read(bytes: Buffer, start: number, length: number): undefined {
@@ -114,8 +131,7 @@ export class OutboxStage {
 
   /** The system has taken what waited, and takes this much more. */
   drain(roomBytes = Number.POSITIVE_INFINITY): void {
-    this.outlet.roomBytes = roomBytes
-    this.outlet.queuedBytes = 0
+    this.outlet.drain(roomBytes)
     this.outbox.drained()
   }
 
