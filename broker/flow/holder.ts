@@ -7,9 +7,18 @@ const GRANT_BYTES = 4 * 1024
 const GRANT_LIMIT_PART = 1 / 16
 
 /**
+ * What a publisher may have sent before it can be paused again: what its socket holds. Many of them that went on at once
+ * would fill the subscription far beyond its limit, over and over; so the more they are, the longer allowances last.
+ */
+const ON_THE_WAY_BYTES = 256 * 1024
+
+/** The share of its limit that is free when a subscription counts as empty: then everybody goes on. */
+const EMPTY_PART = 15 / 16
+
+/**
  * A blocking subscription that has been full, and the topics that it holds up:
  *
- *   holding ──(its backlog is at most half of its limit, or it is slow, or gone)──> released
+ *   holding ──(it has room enough for whoever waits, or it is slow, or gone)──> released
  *
  * What publishers were promised and have not sent yet takes its room, too, for a promise cannot be taken back.
  */
@@ -34,8 +43,13 @@ export class Holder<Topic> {
 
   /** Whether it is no reason to hold anybody up any longer. */
   get isSatisfied(): boolean {
-    const { isFull, isOverHalf } = this.subscription
-    return !this.#blocks || (!isFull && !isOverHalf)
+    const { isFull, isOverHalf, roomBytes, limits } = this.subscription
+    if (!this.#blocks) return true
+    if (isFull || isOverHalf) return false
+    return (
+      this.aliasCount <= 1 ||
+      roomBytes >= Math.min(this.aliasCount * ON_THE_WAY_BYTES, limits.bytes * EMPTY_PART)
+    )
   }
 
   get #blocks(): boolean {

@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { type BrokerSettings, runBroker } from '../../broker/index.js'
 import { putTimersOff } from './timers-off.js'
 

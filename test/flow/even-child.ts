@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { connect } from '../../client/index.js'
 
 /*

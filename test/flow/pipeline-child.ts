@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { once } from 'node:events'
 import { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'

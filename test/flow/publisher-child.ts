@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { connect, type RingbusClient } from '../../client/index.js'
 import { QUICK } from '../client/fixtures.js'

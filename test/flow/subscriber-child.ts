@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type Message, type RingbusClient, type SubscribeOptions } from '../../client/index.js'
 import { QUICK } from '../client/fixtures.js'

@@ -390,3 +390,20 @@ test('[FLOW-2] a broker that stops pauses whoever publishes, and resumes nobody'
   broker.pauses.left(publisher)
   t.is(broker.pauses.topicCount, 0)
 })
+
+test('[FLOW-2] many publishers get allowances until there is room for what all of them may have on the way', async (t) => {
+  const broker = new FakeBroker()
+  const subscription = new FakeSubscription(LIMIT)
+  const topic = new FakeTopic('t', [subscription])
+  const publishers = [new FakePublisher(1), new FakePublisher(2)]
+  for (const publisher of publishers) fill(broker, topic, publisher)
+  broker.take(subscription, 12)
+  await turns()
+  t.deepEqual(
+    publishers.map(({ told }) => told),
+    publishers.map(() => ['pause 0', `allow 0 ${5 * MESSAGE}`]),
+  )
+  broker.take(subscription, 5)
+  await turns()
+  t.true(publishers.every(({ told }) => told.at(-1) === 'resume 0'))
+})

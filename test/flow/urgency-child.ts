@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { performance } from 'node:perf_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Consumer } from '../../client/inbound/consumer.js'

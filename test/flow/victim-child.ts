@@ -1,3 +1,4 @@
+import './with-parent.js'
 import { connect, type Loan, type Message, type RingbusClient } from '../../client/index.js'
 
 /*
