@@ -10,6 +10,12 @@ const PIECE_BYTES_MIN = 16 * 1024
 /** From the queues, so much leaves in one turn of the event loop at most, even if the system would take more. */
 const TURN_BYTES_MAX = 4 * 1024 * 1024
 
+/**
+ * So many messages of a turn may be stamped with the time of their sending: so that topics that are never the first to be
+ * published have their turn, and the rest of a burst costs nothing.
+ */
+const LOOKS_PER_TURN = 16
+
 /** Where frames leave: the way to the broker while there is one. */
 export interface Outlet extends ByteSink {
   /** Sends `bytes` as well, but false only lends them, until the outlet has passed everything on. */
@@ -51,6 +57,8 @@ export class Outbox implements ByteSink, Exit {
   /** What the outlet could not pass on at the last write; more may be gone by now. */
   #queuedBytes = 0
   #flushQueued = false
+  /** Message frames of this turn that are still to be looked at. None: a flush is queued, or will come. */
+  #looksLeft = LOOKS_PER_TURN
 
   /** `eased` is called when less waits than before, or a pause is over. */
   constructor(claims: QueuedClaims, eased: () => void) {
@@ -82,15 +90,18 @@ export class Outbox implements ByteSink, Exit {
     if (!this.#flushQueued) this.#queueFlush()
   }
 
-  /** Writes a message frame; returns its length without padding. */
+  /**
+   * Writes a message frame; returns its length without padding. All frames are described by one head, whose time of
+   * sending is set here.
+   */
   message(head: MessageHead, payload: Uint8Array | string): number {
-    const length = this.#writer.message(head, payload)
-    if (!this.#flushQueued) this.#queueFlush()
-    return length
+    if (this.#looksLeft > 0) this.#look(head)
+    return this.#writer.message(head, payload)
   }
 
   /** Writes a message frame to the queue of its topic; returns its length without padding. */
   enqueue(queue: TopicQueue, head: MessageHead, payload: Uint8Array | string, ringBytes: number): number {
+    if (this.#looksLeft > 0) this.#look(head)
     const length = this.queues.write(queue, head, payload, ringBytes)
     if (this.#queuedBytes === 0 && this.queues.isReady) {
       this.isDirect = false
@@ -131,6 +142,7 @@ export class Outbox implements ByteSink, Exit {
     if (this.queues.isReady) this.#empty()
     this.#update()
     this.sendTimes.endTurn()
+    this.#looksLeft = LOOKS_PER_TURN
   }
 
   /** The outlet has passed everything on. */
@@ -208,6 +220,14 @@ export class Outbox implements ByteSink, Exit {
       this.#flushQueued = true
       setImmediate(this.#flushTurn)
     }
+  }
+
+  /** Chooses whether a frame is stamped. The last one that is looked at is not, and so none of those that follow. */
+  #look(head: MessageHead): void {
+    this.#looksLeft -= 1
+    const mayBeStamped = this.#looksLeft > 0 && head.kind === Kind.MESSAGE
+    head.sentAtNs = mayBeStamped ? this.sendTimes.timeFor(head.topic) : 0
+    this.#queueFlush()
   }
 
   #noteQueued({ queuedBytes }: Outlet): void {

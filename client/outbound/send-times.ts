@@ -2,18 +2,10 @@
 const INTERVAL_MS = 100
 
 /**
- * So many messages of a turn are looked at, so that topics that are never the first to be published have their turn, and
- * the rest of a burst costs one comparison each.
- */
-const LOOKS_PER_TURN = 16
-
-/**
  * Chooses the messages that carry the time of their sending, for measuring latencies. The clock is read once for each
  * turn in which something is sent, and once more for each message that is chosen. [WIRE-3.3]
  */
 export class SendTimes {
-  /** Messages of this turn that are still to be looked at. The last one of them gets no stamp. */
-  looksLeft = LOOKS_PER_TURN
   /** 0: not read in this turn. */
   #turnMs = 0
   /** When, by alias. That an alias is bound anew costs the new topic one interval at most. */
@@ -21,15 +13,12 @@ export class SendTimes {
 
   /** What was published so far has been sent. */
   endTurn(): void {
-    this.looksLeft = LOOKS_PER_TURN
     this.#turnMs = 0
   }
 
   /** The time to stamp a message of this alias with, in nanoseconds of CLOCK_MONOTONIC; 0: none. So without an alias. */
-  look(alias: number): number {
+  timeFor(alias: number): number {
     if (alias < 0) return 0
-    this.looksLeft -= 1
-    if (this.looksLeft === 0) return 0
     if (this.#turnMs === 0) this.#turnMs = performance.now()
     if (this.#turnMs - (this.#stampedMs[alias] ?? Number.NEGATIVE_INFINITY) < INTERVAL_MS) return 0
     this.#stampedMs[alias] = this.#turnMs

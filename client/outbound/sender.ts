@@ -17,7 +17,6 @@ import { descriptorBytes } from '../rings/loan-memory.js'
 import type { OutgoingRing } from '../rings/outgoing-ring.js'
 import { checkBoolean, checkPriority, expected } from '../validate.js'
 import type { Outbox } from './outbox.js'
-import type { SendTimes } from './send-times.js'
 import type { TopicQueue } from './topic-queue.js'
 
 /** The longest string, in code units, that surely fits: its UTF-8 has at most three bytes for each. */
@@ -30,10 +29,9 @@ const NO_OPTIONS: PublishOptions = {}
 /** Turns what users send into frames with a payload. */
 export class Sender {
   readonly #outbox: Outbox
-  /** Every frame is described by this one head, in turn. Its time of sending is 0 whenever no looks are left. */
+  /** Every frame is described by this one head, in turn; the time of sending is the outbox's. */
   readonly #head: MessageHead = { ...EMPTY_HEAD }
   readonly #ring: OutgoingRing
-  readonly #sendTimes: SendTimes
   /** Whether the last request went to the broker itself, which takes none by ring. [SYS-1] */
   #isForBroker = false
   /** From this many bytes on, a payload has to be looked at: it goes by ring, or it may be too large. */
@@ -44,7 +42,6 @@ export class Sender {
   constructor(outbox: Outbox, ring: OutgoingRing) {
     this.#outbox = outbox
     this.#ring = ring
-    this.#sendTimes = outbox.sendTimes
     this.limitsChanged()
   }
 
@@ -135,7 +132,6 @@ export class Sender {
     head.flags = flags
     head.expiryNs = 0
     head.priority = 0
-    if (this.#sendTimes.looksLeft > 0) head.sentAtNs = kind === Kind.MESSAGE ? this.#sendTimes.look(alias) : 0
   }
 
   #write(payload: Uint8Array | string, ringBytes: number, queue: TopicQueue | undefined): number {

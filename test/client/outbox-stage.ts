@@ -3,7 +3,7 @@ import { Outbox, type Outlet } from '../../client/outbound/outbox.js'
 import { Publisher } from '../../client/outbound/publisher.js'
 import { Sender } from '../../client/outbound/sender.js'
 import { OutgoingRing } from '../../client/rings/outgoing-ring.js'
-import { FrameDecoder, Kind, Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { Flag, FrameDecoder, Kind, Offset, paddedLength, readU32 } from '../../protocol/index.js'
 
 /** A message as the broker reads it. */
 export interface SentMessage {
@@ -11,6 +11,7 @@ export interface SentMessage {
   readonly alias: number
   readonly priority: number
   readonly length: number
+  readonly isStamped: boolean
   readonly text: string
 }
 
@@ -90,7 +91,8 @@ export class StagedOutlet implements Outlet {
       const topic = this.topics[alias]
       if (topic === undefined) throw new Error(`alias ${alias} is not bound`)
       const text = bytes.toString('latin1', start + length - 12, start + length)
-      const message = { topic, alias, priority, length, text }
+      const isStamped = (bytes[start + Offset.FLAGS]! & Flag.SENT_AT) !== 0
+      const message = { topic, alias, priority, length, isStamped, text }
       this.messages.push(message)
       this.arrived(message)
     }
@@ -108,10 +110,7 @@ export class OutboxStage {
 
   /** Without times of sending, the lengths of frames are foreseeable. */
   constructor({ sendTimes = false, keptBytesMax = 2 ** 30 } = {}) {
-    if (!sendTimes) {
-      this.outbox.sendTimes.endTurn = () => {}
-      this.outbox.sendTimes.looksLeft = 0
-    }
+    if (!sendTimes) this.outbox.sendTimes.timeFor = () => 0
     const sender = new Sender(this.outbox, this.ring)
     this.publisher = new Publisher(this.outbox, sender, keptBytesMax, (topic) => this.drained.push(topic))
   }
