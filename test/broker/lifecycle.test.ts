@@ -181,11 +181,11 @@ test('requests in the hands of a broker that stops end with its connection, not 
 
 test('with idleExitMs a broker ends once it has had no client for that long', async (t) => {
   const path = socketIn(t)
-  const broker = await startBroker({ path, idleExitMs: 100 })
+  const broker = await startBroker({ path, idleExitMs: 1_000 })
   const first = await Client.open(t, path)
   const second = await Client.open(t, path)
   first.hangUp()
-  await new Promise((resolve) => setTimeout(resolve, 250))
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
   await second.expectNothing()
   second.hangUp()
   await broker.closed
