@@ -196,6 +196,7 @@ export const stoppedSubscriberScenario: Scenario = {
   metrics: METRICS,
   peers: ['ringbus', 'nats', 'redis'],
   references: [],
+  isLong: true,
   samplesMax: 3,
   measure(peer, options) {
     return withServer(peer, { ...options, holding: 'shipped' }, async (server) => {
