@@ -9,6 +9,7 @@ import {
   Kind,
   kindName,
   Offset,
+  paddedLength,
   RingbusError,
   readU32,
 } from '../protocol/index.js'
@@ -57,7 +58,7 @@ export class FrameRouter implements FrameSink {
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     const kind = bytes[start + Offset.KIND]!
     const byRing = isByRing(bytes, start)
-    if (kind === Kind.MESSAGE && !byRing) return this.#deliver(bytes, start, length)
+    if (kind === Kind.MESSAGE && !byRing) return this.run(bytes, start, start + paddedLength(length))
     try {
       if (byRing) this.#targets.rings.incoming.arrived(bytes, start)
       return this.#route(kind, bytes, start, length)
@@ -78,10 +79,10 @@ export class FrameRouter implements FrameSink {
         names.bind(readU32(bytes, start + Offset.TOPIC), decodeName(bytes, start, length))
         return undefined
       case Kind.MESSAGE:
-        return this.#deliver(bytes, start, length)
+        return this.run(bytes, start, start + paddedLength(length))
       case Kind.REQUEST:
         if (this.#current instanceof ServiceMember) this.#current.arrived(bytes, start)
-        return this.#deliver(bytes, start, length)
+        return this.run(bytes, start, start + paddedLength(length))
       case Kind.REPLY:
         requester.replied(bytes, start, length)
         return undefined
@@ -128,12 +129,13 @@ export class FrameRouter implements FrameSink {
     }
   }
 
-  #deliver(bytes: Buffer, start: number, length: number): FrameFault | undefined {
+  /** Messages or requests, for whom the stream is turned to. */
+  run(bytes: Buffer, start: number, end: number): FrameFault | undefined {
     const current = this.#current
     if (current === undefined || current.frameKind !== bytes[start + Offset.KIND]) {
       return fault('UNEXPECTED_FRAME', 'it is for nobody who takes such frames', bytes, start)
     }
-    if (this.#targets.inbox.append(current, bytes, start, length)) return undefined
+    if (this.#targets.inbox.append(current, bytes, start, end)) return undefined
     return fault('BAD_FRAME', 'its topic id was never given a name', bytes, start)
   }
 

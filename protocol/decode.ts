@@ -1,4 +1,4 @@
-import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
+import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, Kind, PAYLOAD_BYTES_CEILING } from './constants.js'
 import { type ErrorCode, RingbusError } from './errors.js'
 import {
   frameBytesMax,
@@ -20,6 +20,9 @@ export interface FrameFault {
   readonly id: number
 }
 
+/** The flags, within the word that begins with the kind. */
+const FLAGS_MASK = 0xff << ((Offset.FLAGS - Offset.KIND) * 8)
+
 /** Takes the frames of one stream, in order. */
 export interface FrameSink {
   /**
@@ -28,6 +31,11 @@ export interface FrameSink {
    * stream.
    */
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined
+  /**
+   * Two or more such frames, one behind another from `start` to `end`, padding included: messages without flags that
+   * agree in kind, priority, encoding and topic. A sink without this gets them one by one.
+   */
+  run?(bytes: Buffer, start: number, end: number): FrameFault | undefined
 }
 
 export interface FrameDecoderOptions {
@@ -45,11 +53,12 @@ export interface FrameDecoderOptions {
  * A header is checked as soon as it is complete, so that no fault waits for bytes that never come. [WIRE-1.7]
  */
 export class FrameDecoder {
-  readonly #sink: FrameSink
+  #sink: FrameSink
   readonly #fromClient: boolean
   readonly #payloadBytesMax: number
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
+  #takesRuns: boolean
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
@@ -69,9 +78,16 @@ export class FrameDecoder {
       )
     }
     this.#sink = sink
+    this.#takesRuns = sink.run !== undefined
     this.#fromClient = from === 'client'
     this.#payloadBytesMax = payloadBytesMax
     this.#surelyFits = HEADER_BYTES + Math.min(payloadBytesMax, CONTROL_BYTES_MAX)
+  }
+
+  /** Who takes the frames from now on. */
+  set sink(sink: FrameSink) {
+    this.#sink = sink
+    this.#takesRuns = sink.run !== undefined
   }
 
   /** Bytes held of a frame that is not complete. The rest of its memory is reserved, but not touched yet. */
@@ -107,14 +123,37 @@ export class FrameDecoder {
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
       if (next > end) return this.#startBody(chunk, offset, length)
-      const refused = this.#deliver(chunk, offset, length)
+      const runEnd = this.#takesRuns ? this.#runEnd(chunk, offset, next) : next
+      const refused =
+        runEnd === next ? this.#deliver(chunk, offset, length) : this.#sink.run!(chunk, offset, runEnd)
       if (refused !== undefined) return refused
-      offset = next
+      offset = runEnd
     }
     if (offset < end) {
       this.#state = 'header'
       this.#body = this.#header
       this.#filled = chunk.copy(this.#header, 0, offset)
+    }
+    return end
+  }
+
+  /** Where the whole frames end that follow `next`, and agree with the one at `start`, whose header is sound. */
+  #runEnd(chunk: Buffer, start: number, next: number): number {
+    const manner = readU32(chunk, start + Offset.KIND)
+    if ((manner & 0xff) !== Kind.MESSAGE || (manner & FLAGS_MASK) !== 0) return next
+    const topic = readU32(chunk, start + Offset.TOPIC)
+    const lastStart = chunk.length - HEADER_BYTES
+    let end = next
+    while (
+      end <= lastStart &&
+      readU32(chunk, end + Offset.KIND) === manner &&
+      readU32(chunk, end + Offset.TOPIC) === topic
+    ) {
+      const length = readU32(chunk, end)
+      const after = end + paddedLength(length)
+      // One that is not whole, or may be too short or too long, is for a closer look.
+      if (length < HEADER_BYTES || length > this.#surelyFits || after > chunk.length) return end
+      end = after
     }
     return end
   }

@@ -37,14 +37,14 @@ const PERMANENT: ReadonlySet<ErrorCode> = new Set([
 /** The way to the broker across the links that come and go. States: see connection-state.ts. */
 export class Connection implements LinkListener {
   readonly #settings: ConnectionSettings
-  readonly #frames: FrameSink
+  readonly #frames: Required<FrameSink>
   readonly #listener: ConnectionListener
   #state: ConnectionState = 'idle'
   #link: Link | undefined
   /** Ends what an attempt waits for. */
   readonly #ending = new AbortController()
 
-  constructor(settings: ConnectionSettings, frames: FrameSink, listener: ConnectionListener) {
+  constructor(settings: ConnectionSettings, frames: Required<FrameSink>, listener: ConnectionListener) {
     this.#settings = settings
     this.#frames = frames
     this.#listener = listener
@@ -82,6 +82,10 @@ export class Connection implements LinkListener {
 
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     return this.#frames.frame(bytes, start, length)
+  }
+
+  run(bytes: Buffer, start: number, end: number): FrameFault | undefined {
+    return this.#frames.run(bytes, start, end)
   }
 
   readEnd(): void {
