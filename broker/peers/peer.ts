@@ -1,4 +1,4 @@
-import { controlFrame, type ErrorCode, encodeBody, Kind } from '../../protocol/index.js'
+import { controlFrame, type ErrorCode, encodeBody, IdTable, Kind } from '../../protocol/index.js'
 import type { Outbox } from '../egress/outbox.js'
 import type { DeniedRoute } from '../permissions/denied-route.js'
 import { Grant } from '../permissions/grant.js'
@@ -50,7 +50,7 @@ export class Peer implements Owner, RingClient {
   /** The routes that the client's aliases stand for. */
   aliases: (Route | DeniedRoute | undefined)[] = NO_ALIASES
   #consumers: Map<number, Subscription | Service> | undefined
-  #requests: Map<number, Link> | undefined
+  #requests: IdTable<Link> | undefined
   #retiring: Set<Service> | undefined
   #rings: ClientRings | undefined
   /** Proves that another connection is the same client's; set when the client may have segments. [WIRE-2.4] */
@@ -108,8 +108,8 @@ export class Peer implements Owner, RingClient {
   }
 
   /** Requests of this client that have not ended, by the ids that it gave them. */
-  get requests(): Map<number, Link> {
-    this.#requests ??= new Map()
+  get requests(): IdTable<Link> {
+    this.#requests ??= new IdTable()
     return this.#requests
   }
 

@@ -169,14 +169,14 @@ export class RequestRouter {
   /** The client reads again: it is told what its requesters have pulled meanwhile, and given what waits. */
   resume(owner: Owner, services: Iterable<Service>): void {
     for (const service of services) {
-      for (const link of service.links) this.#passPull(link)
+      for (const link of service.links.values()) this.#passPull(link)
       if (owner.outbox.isOpen) this.refill(service)
     }
   }
 
   /** The responder is gone: whoever waits for it learns so now. */
   lose(service: Service): void {
-    for (const link of service.links) {
+    for (const link of service.links.values()) {
       const wasGiven = link.state === 'given'
       this.#links.close(link)
       if (!wasGiven) continue
@@ -225,7 +225,7 @@ export class RequestRouter {
 
   #finish(link: Link): void {
     const service = link.service!
-    service.links.delete(link)
+    service.links.delete(link.id)
     service.handled += 1
     if (link.state === 'given') this.#events.ended(link.requester, link.requestId)
     this.#links.close(link)
@@ -261,7 +261,7 @@ export class RequestRouter {
   #give(link: Link, service: Service, bytes: Buffer, start: number, length: number): void {
     link.state = 'given'
     link.service = service
-    service.links.add(link)
+    service.links.set(link.id, link)
     this.#router.stampTopic(link.route, bytes, start)
     writeU32(bytes, start + Offset.ID, link.id)
     service.owner.outbox.sendNow(service, link.route, bytes, start, length)

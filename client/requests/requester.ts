@@ -1,4 +1,4 @@
-import { encodeBody, Flag, isByRing, Kind, Offset, type RingbusError, readU32 } from '../../protocol/index.js'
+import { encodeBody, Flag, IdTable, isByRing, Kind, Offset, type RingbusError, readU32 } from '../../protocol/index.js'
 import type { Message } from '../inbound/message.js'
 import { checkRequestOptions, type RequestOptions } from '../options.js'
 import type { Outbox } from '../outbound/outbox.js'
@@ -20,7 +20,7 @@ export class Requester {
   readonly #sender: Sender
   readonly #publisher: Publisher
   readonly #incoming: Incoming
-  readonly #pending = new Map<number, PendingRequest>()
+  readonly #pending = new IdTable<PendingRequest>()
   #lastId = 0
 
   constructor(outbox: Outbox, sender: Sender, publisher: Publisher, incoming: Incoming) {
@@ -81,7 +81,7 @@ export class Requester {
 
   /** Fails everything under way: the connection is gone. */
   failAll(error: RingbusError): void {
-    const pending = [...this.#pending.values()]
+    const pending = this.#pending.values()
     this.#pending.clear()
     for (const request of pending) request.fail(error)
   }
