@@ -20,6 +20,9 @@ import {
   expected,
 } from './validate.js'
 
+/** What stands for options that nobody gave: they need no check. */
+export const NO_OPTIONS: Readonly<Record<string, never>> = Object.freeze({})
+
 /** How a client comes back after its connection was lost. Times are in milliseconds. */
 export interface ReconnectOptions {
   /** Whether `connect` itself keeps trying while nothing listens. Default false: it rejects at once. */
