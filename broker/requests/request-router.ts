@@ -10,6 +10,7 @@ import {
   Offset,
   paddedLength,
   ringPayloadBytes,
+  STREAM_WINDOW_BYTES,
   writeU32,
 } from '../../protocol/index.js'
 import { NO_ID } from '../egress/wire-topic.js'
@@ -39,14 +40,6 @@ export interface RingRefs {
 /** Where a requester's own table of requests learns that one has ended. */
 export interface RequestEvents {
   ended(requester: Owner, requestId: number): void
-}
-
-/** What a REQUEST frame and its sender say. */
-export interface IncomingRequest {
-  readonly requester: Owner
-  readonly requestId: number
-  readonly route: Route
-  readonly streamCredit: number
 }
 
 /** Links each request with the responder that has it, so that loss and cancellation are known at once. */
@@ -108,10 +101,17 @@ export class RequestRouter {
   }
 
   /** Opens a link for a REQUEST frame; undefined when there are as many as there can be. */
-  open(incoming: IncomingRequest, bytes: Buffer, start: number): Link | undefined {
+  open(requester: Owner, requestId: number, route: Route, bytes: Buffer, start: number): Link | undefined {
     const priority = bytes[start + Offset.PRIORITY]!
     const streams = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
-    return this.#links.open({ ...incoming, priority, streams })
+    return this.#links.open({
+      requester,
+      requestId,
+      route,
+      priority,
+      streams,
+      streamCredit: STREAM_WINDOW_BYTES,
+    })
   }
 
   /**

@@ -175,7 +175,7 @@ export abstract class SubscriptionMember extends Member implements Reporter {
   }
 
   #send(report: CreditReport): void {
-    this.context.outbox.control(Kind.CREDIT, 0, this.id, encodeBody(Kind.CREDIT, { ...report }))
+    this.context.outbox.control(Kind.CREDIT, 0, this.id, encodeBody(Kind.CREDIT, report))
   }
 
   #grant(bytes: number): void {
