@@ -1,4 +1,4 @@
-import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
+import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, Kind, PAYLOAD_BYTES_CEILING } from './constants.js'
 import { type ErrorCode, RingbusError } from './errors.js'
 import {
   frameBytesMax,
@@ -11,6 +11,7 @@ import {
   paddedLength,
   readU32,
 } from './frame.js'
+import { FrameRun } from './frame-run.js'
 
 /** Why a stream cannot be read on. The kind and id name the frame at fault, as an ERROR frame repeats them. */
 export interface FrameFault {
@@ -28,6 +29,8 @@ export interface FrameSink {
    * stream.
    */
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined
+  /** Messages without flags that lie in one chunk. A sink that has no use for runs gets each as a frame. */
+  run?(run: FrameRun): FrameFault | undefined
 }
 
 export interface FrameDecoderOptions {
@@ -51,6 +54,7 @@ export class FrameDecoder {
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
+  readonly #run = new FrameRun()
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
   #body: Buffer = this.#header
@@ -107,9 +111,16 @@ export class FrameDecoder {
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
       if (next > end) return this.#startBody(chunk, offset, length)
-      const refused = this.#deliver(chunk, offset, length)
+      let refused: FrameFault | undefined
+      if (this.#sink.run !== undefined && isPlainMessage(chunk, offset)) {
+        const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
+        refused = this.#sink.run(run)
+        offset = run.end
+      } else {
+        refused = this.#deliver(chunk, offset, length)
+        offset = next
+      }
       if (refused !== undefined) return refused
-      offset = next
     }
     if (offset < end) {
       this.#state = 'header'
@@ -208,4 +219,8 @@ export class FrameDecoder {
   #fault(code: ErrorCode, message: string, bytes: Buffer, start: number): FrameFault {
     return { code, message, kind: bytes[start + Offset.KIND]!, id: readU32(bytes, start + Offset.ID) }
   }
+}
+
+function isPlainMessage(bytes: Buffer, start: number): boolean {
+  return bytes[start + Offset.KIND] === Kind.MESSAGE && bytes[start + Offset.FLAGS] === 0
 }
