@@ -4,6 +4,7 @@ import {
   decodeName,
   type ErrorCode,
   type FrameFault,
+  type FrameRun,
   type FrameSink,
   isByRing,
   Kind,
@@ -58,7 +59,7 @@ export class FrameRouter implements FrameSink {
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     const kind = bytes[start + Offset.KIND]!
     const byRing = isByRing(bytes, start)
-    if (kind === Kind.MESSAGE && !byRing) return this.run(bytes, start, start + paddedLength(length))
+    if (kind === Kind.MESSAGE && !byRing) return this.#deliver(bytes, start, start + paddedLength(length))
     try {
       if (byRing) this.#targets.rings.incoming.arrived(bytes, start)
       return this.#route(kind, bytes, start, length)
@@ -79,10 +80,10 @@ export class FrameRouter implements FrameSink {
         names.bind(readU32(bytes, start + Offset.TOPIC), decodeName(bytes, start, length))
         return undefined
       case Kind.MESSAGE:
-        return this.run(bytes, start, start + paddedLength(length))
+        return this.#deliver(bytes, start, start + paddedLength(length))
       case Kind.REQUEST:
         if (this.#current instanceof ServiceMember) this.#current.arrived(bytes, start)
-        return this.run(bytes, start, start + paddedLength(length))
+        return this.#deliver(bytes, start, start + paddedLength(length))
       case Kind.REPLY:
         requester.replied(bytes, start, length)
         return undefined
@@ -129,8 +130,12 @@ export class FrameRouter implements FrameSink {
     }
   }
 
+  run({ bytes, start, end }: FrameRun): FrameFault | undefined {
+    return this.#deliver(bytes, start, end)
+  }
+
   /** Messages or requests, for whom the stream is turned to. */
-  run(bytes: Buffer, start: number, end: number): FrameFault | undefined {
+  #deliver(bytes: Buffer, start: number, end: number): FrameFault | undefined {
     const current = this.#current
     if (current === undefined || current.frameKind !== bytes[start + Offset.KIND]) {
       return fault('UNEXPECTED_FRAME', 'it is for nobody who takes such frames', bytes, start)

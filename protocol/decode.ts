@@ -11,6 +11,7 @@ import {
   paddedLength,
   readU32,
 } from './frame.js'
+import { FrameRun } from './frame-run.js'
 
 /** Why a stream cannot be read on. The kind and id name the frame at fault, as an ERROR frame repeats them. */
 export interface FrameFault {
@@ -20,9 +21,6 @@ export interface FrameFault {
   readonly id: number
 }
 
-/** The flags, within the word that begins with the kind. */
-const FLAGS_MASK = 0xff << ((Offset.FLAGS - Offset.KIND) * 8)
-
 /** Takes the frames of one stream, in order. */
 export interface FrameSink {
   /**
@@ -31,11 +29,8 @@ export interface FrameSink {
    * stream.
    */
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined
-  /**
-   * Two or more such frames, one behind another from `start` to `end`, padding included: messages without flags that
-   * agree in kind, priority, encoding and topic. A sink without this gets them one by one.
-   */
-  run?(bytes: Buffer, start: number, end: number): FrameFault | undefined
+  /** Messages without flags that lie in one chunk. A sink that has no use for runs gets each as a frame. */
+  run?(run: FrameRun): FrameFault | undefined
 }
 
 export interface FrameDecoderOptions {
@@ -58,8 +53,8 @@ export class FrameDecoder {
   readonly #payloadBytesMax: number
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
-  #takesRuns: boolean
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
+  readonly #run = new FrameRun()
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
   #body: Buffer = this.#header
@@ -78,7 +73,6 @@ export class FrameDecoder {
       )
     }
     this.#sink = sink
-    this.#takesRuns = sink.run !== undefined
     this.#fromClient = from === 'client'
     this.#payloadBytesMax = payloadBytesMax
     this.#surelyFits = HEADER_BYTES + Math.min(payloadBytesMax, CONTROL_BYTES_MAX)
@@ -87,7 +81,6 @@ export class FrameDecoder {
   /** Who takes the frames from now on. */
   set sink(sink: FrameSink) {
     this.#sink = sink
-    this.#takesRuns = sink.run !== undefined
   }
 
   /** Bytes held of a frame that is not complete. The rest of its memory is reserved, but not touched yet. */
@@ -123,37 +116,21 @@ export class FrameDecoder {
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
       if (next > end) return this.#startBody(chunk, offset, length)
-      const runEnd = this.#takesRuns ? this.#runEnd(chunk, offset, next) : next
-      const refused =
-        runEnd === next ? this.#deliver(chunk, offset, length) : this.#sink.run!(chunk, offset, runEnd)
+      let refused: FrameFault | undefined
+      if (this.#sink.run !== undefined && isPlainMessage(chunk, offset)) {
+        const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
+        refused = this.#sink.run(run)
+        offset = run.end
+      } else {
+        refused = this.#deliver(chunk, offset, length)
+        offset = next
+      }
       if (refused !== undefined) return refused
-      offset = runEnd
     }
     if (offset < end) {
       this.#state = 'header'
       this.#body = this.#header
       this.#filled = chunk.copy(this.#header, 0, offset)
-    }
-    return end
-  }
-
-  /** Where the whole frames end that follow `next`, and agree with the one at `start`, whose header is sound. */
-  #runEnd(chunk: Buffer, start: number, next: number): number {
-    const manner = readU32(chunk, start + Offset.KIND)
-    if ((manner & 0xff) !== Kind.MESSAGE || (manner & FLAGS_MASK) !== 0) return next
-    const topic = readU32(chunk, start + Offset.TOPIC)
-    const lastStart = chunk.length - HEADER_BYTES
-    let end = next
-    while (
-      end <= lastStart &&
-      readU32(chunk, end + Offset.KIND) === manner &&
-      readU32(chunk, end + Offset.TOPIC) === topic
-    ) {
-      const length = readU32(chunk, end)
-      const after = end + paddedLength(length)
-      // One that is not whole, or may be too short or too long, is for a closer look.
-      if (length < HEADER_BYTES || length > this.#surelyFits || after > chunk.length) return end
-      end = after
     }
     return end
   }
@@ -247,4 +224,8 @@ export class FrameDecoder {
   #fault(code: ErrorCode, message: string, bytes: Buffer, start: number): FrameFault {
     return { code, message, kind: bytes[start + Offset.KIND]!, id: readU32(bytes, start + Offset.ID) }
   }
+}
+
+function isPlainMessage(bytes: Buffer, start: number): boolean {
+  return bytes[start + Offset.KIND] === Kind.MESSAGE && bytes[start + Offset.FLAGS] === 0
 }

@@ -3,6 +3,7 @@ import {
   type ErrorCode,
   encodeBody,
   Flag,
+  FrameRun,
   HEADER_BYTES,
   inlineLength,
   isByRing,
@@ -264,7 +265,7 @@ export class RequestRouter {
     service.links.set(link.id, link)
     this.#router.stampTopic(link.route, bytes, start)
     writeU32(bytes, start + Offset.ID, link.id)
-    service.owner.outbox.sendNow(service, link.route, bytes, start, length)
+    service.owner.outbox.sendNow(service, link.route, FrameRun.of(bytes, start, length))
     this.#passPull(link)
   }
 

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ErrorCode, type FrameFault, type FrameSink, RingbusError } from '../../protocol/index.js'
+import {
+  type ErrorCode,
+  type FrameFault,
+  type FrameRun,
+  type FrameSink,
+  RingbusError,
+} from '../../protocol/index.js'
 import { debug } from '../debug.js'
 import type { ReconnectSettings } from '../options.js'
 import { dialOrStart } from './autostart.js'
@@ -84,8 +90,8 @@ export class Connection implements LinkListener {
     return this.#frames.frame(bytes, start, length)
   }
 
-  run(bytes: Buffer, start: number, end: number): FrameFault | undefined {
-    return this.#frames.run(bytes, start, end)
+  run(run: FrameRun): FrameFault | undefined {
+    return this.#frames.run(run)
   }
 
   readEnd(): void {
