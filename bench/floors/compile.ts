@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -59,10 +59,10 @@ async function versionOf(compiler: string): Promise<string | undefined> {
   }
 }
 
-/** Under another name first, for several processes may compile at once. */
+/** Under another name first, for it may be compiled several times at once. */
 async function compile(compiler: string, flags: readonly string[], path: string): Promise<void> {
   mkdirSync(BUILT, { recursive: true })
-  const unfinished = `${path}.${process.pid}`
+  const unfinished = `${path}.${randomUUID()}`
   const sources = sourcesEndingIn('.c').map((name) => join(SOURCES, name))
   await execute(compiler, [...flags, ...sources, '-o', unfinished, ...LIBRARIES])
   renameSync(unfinished, path)

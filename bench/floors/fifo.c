@@ -1,4 +1,4 @@
-/* Pipes with a name in the file system, which is gone again before the first message: nothing can be left behind. */
+/* Pipes with a name in the file system, which is gone again before the first message. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

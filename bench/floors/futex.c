@@ -1,7 +1,6 @@
 /*
  * One word of memory for each direction, and one payload for both: the publisher copies its message in, the relay
- * passes only the word on, the subscriber copies the message out. That is what two kernel wake-ups take, and little
- * else.
+ * has only the words, the subscriber copies the message out. That is what two kernel wake-ups take, and little else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -83,17 +82,12 @@ static void receive_message(struct channel *channel, unsigned char *bytes, size_
   memcpy(bytes, channel->payload, length);
 }
 
-static void pass_message(struct route *route) {
-  await_next(&route->in);
-  signal_next(&route->out);
-}
-
 const struct mechanism futex_mechanism = {
   .name = "futex",
   .is_single = true,
+  .is_in_place = true,
   .open = open_futexes,
   .send = send_message,
   .receive = receive_message,
-  .pass = pass_message,
   .close = close_futexes,
 };

@@ -11,11 +11,18 @@
 #include "message.h"
 #include "supervisor.h"
 
+/* In memory that the processes have in common. */
+struct latency_result {
+  /* Messages that have come by the relay. */
+  uint64_t relayed;
+  /* Of each message that counts. */
+  uint64_t values_ns[];
+};
+
 struct latency_task {
   const struct latency_order *order;
   struct route route;
-  /* Of each message that counts; in memory that the processes have in common. */
-  uint64_t *values_ns;
+  struct latency_result *result;
 };
 
 /* A process with two connections: it sends by one and receives by the other. */
@@ -23,6 +30,7 @@ static void run_client(void *task) {
   struct latency_task *latency = task;
   const struct latency_order *order = latency->order;
   const size_t bytes = order->message_bytes;
+  uint64_t *values_ns = latency->result->values_ns;
   unsigned char *sent = make_messages(bytes);
   unsigned char *received = make_messages(bytes);
   if (sent == NULL || received == NULL) die("malloc");
@@ -35,7 +43,7 @@ static void run_client(void *task) {
     }
     const uint64_t end_ns = now_ns();
     if (memcmp(sent, received, bytes) != 0) die_because("a message arrived damaged");
-    if (index >= order->warmup_count) latency->values_ns[index - order->warmup_count] = end_ns - start_ns;
+    if (index >= order->warmup_count) values_ns[index - order->warmup_count] = end_ns - start_ns;
   }
   free_messages(sent);
   free_messages(received);
@@ -45,16 +53,13 @@ static void run_client(void *task) {
 static void run_relay(void *task) {
   struct latency_task *latency = task;
   const struct mechanism *mechanism = latency->order->mechanism;
-  const size_t bytes = latency->order->message_bytes;
+  const size_t bytes = mechanism->is_in_place ? 0 : latency->order->message_bytes;
   unsigned char *message = make_messages(bytes);
   if (message == NULL) die("malloc");
   for (;;) {
-    if (mechanism->pass != NULL) {
-      mechanism->pass(&latency->route);
-    } else {
-      mechanism->receive(&latency->route.in, message, bytes);
-      mechanism->send(&latency->route.out, message, bytes);
-    }
+    mechanism->receive(&latency->route.in, message, bytes);
+    latency->result->relayed += 1;
+    mechanism->send(&latency->route.out, message, bytes);
   }
 }
 
@@ -71,11 +76,11 @@ static void print_pairs(const uint64_t *sorted, size_t count) {
   }
 }
 
-static void report(const struct latency_order *order, uint64_t *values_ns) {
-  qsort(values_ns, order->count, sizeof *values_ns, by_value);
-  printf("{\"mechanism\":\"%s\",\"bytes\":%zu,\"hops\":%u,\"count\":%zu,\"ns\":[", order->mechanism->name,
-         order->message_bytes, order->hops, order->count);
-  print_pairs(values_ns, order->count);
+static void report(const struct latency_order *order, struct latency_result *result) {
+  qsort(result->values_ns, order->count, sizeof result->values_ns[0], by_value);
+  printf("{\"mechanism\":\"%s\",\"bytes\":%zu,\"count\":%zu,\"relayed\":%" PRIu64 ",\"ns\":[",
+         order->mechanism->name, order->message_bytes, order->count, result->relayed);
+  print_pairs(result->values_ns, order->count);
   printf("]}\n");
 }
 
@@ -88,17 +93,17 @@ static enum status measure_on(struct latency_task *latency) {
     { .name = "relay", .run = run_relay, .is_endless = true, .is_apart = order->is_apart },
   };
   const enum status status = supervise(roles, sizeof roles / sizeof roles[0], latency, order->timeout_s);
-  if (status == STATUS_OK) report(order, latency->values_ns);
+  if (status == STATUS_OK) report(order, latency->result);
   return status;
 }
 
 enum status measure_latency(const struct latency_order *order) {
-  const size_t values_bytes = order->count * sizeof(uint64_t);
-  struct latency_task latency = { .order = order, .values_ns = map_for_all(values_bytes) };
-  if (latency.values_ns == NULL) return failed("mmap");
+  const size_t result_bytes = sizeof(struct latency_result) + order->count * sizeof(uint64_t);
+  struct latency_task latency = { .order = order, .result = map_for_all(result_bytes) };
+  if (latency.result == NULL) return failed("mmap");
   route_init(&latency.route);
   const enum status status = measure_on(&latency);
   order->mechanism->close(&latency.route);
-  munmap(latency.values_ns, values_bytes);
+  munmap(latency.result, result_bytes);
   return status;
 }

@@ -15,12 +15,12 @@ struct latency_order {
    * request and its reply by way of the relay.
    */
   unsigned hops;
-  /* Client and relay on a processor each; otherwise the kernel may put both on one, where neither has to be woken from idleness. */
+  /* Client and relay on a processor each, which is woken from idleness with them; otherwise both may share one. */
   bool is_apart;
   unsigned timeout_s;
 };
 
-/* Prints the values, sorted, as pairs of nanoseconds and how often they were seen. */
+/* Prints what the relay has had, and the values, sorted, as pairs of nanoseconds and how often they were seen. */
 enum status measure_latency(const struct latency_order *order);
 
 #endif

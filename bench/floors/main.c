@@ -1,6 +1,6 @@
 /*
- * What the machine's own mechanisms give: the least that a broker between processes can take. Prints one line of JSON
- * to the standard output, or one line to the standard error that says why not; status.h has what it ends with.
+ * What the machine's own mechanisms give, for brokers to be held against. Prints one line of JSON to the standard
+ * output, or one line to the standard error that says why not; status.h has what it ends with.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,9 @@ static enum status usage(void) {
 
 static enum status unknown_mechanism(const char *name) {
   fprintf(stderr, "floors: unknown mechanism \"%s\", expected one of", name);
-  for (const struct mechanism *const *each = MECHANISMS; *each != NULL; each++) fprintf(stderr, " %s", (*each)->name);
+  for (const struct mechanism *const *each = MECHANISMS; *each != NULL; each++) {
+    fprintf(stderr, " %s", (*each)->name);
+  }
   fputc('\n', stderr);
   return STATUS_USAGE;
 }

@@ -45,15 +45,15 @@ struct mechanism {
   const char *name;
   /* Bytes flow without boundaries: several messages may be written, and passed on, at once. */
   bool is_stream;
-  /* Holds one message at a time, so there is no throughput to speak of. */
+  /* Only one message at a time goes through it, so there is no throughput to speak of. */
   bool is_single;
+  /* The payload lies where all processes see it: a relay passes on only that it is there. */
+  bool is_in_place;
   /* For messages of so many bytes. What it has opened when it fails is closed by `close`. */
   enum status (*open)(struct route *route, size_t message_bytes);
   /* In the processes: all of it, however long that takes. */
   void (*send)(struct channel *channel, const unsigned char *bytes, size_t length);
   void (*receive)(struct channel *channel, unsigned char *bytes, size_t length);
-  /* In the relay, where the message needs no copy there; NULL: it is received and sent. */
-  void (*pass)(struct route *route);
   /* In the process that has opened it, once the others are gone. */
   void (*close)(struct route *route);
 };

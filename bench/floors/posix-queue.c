@@ -19,9 +19,9 @@ static enum status open_queue(struct channel *channel, size_t message_bytes) {
   snprintf(name, sizeof name, "/floors-%ld", (long)getpid());
   struct mq_attr attributes = { .mq_maxmsg = QUEUED_MESSAGES_MAX, .mq_msgsize = (long)message_bytes };
   const mqd_t queue = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attributes);
-  if (queue < 0 && errno == ENOSYS) return refused(STATUS_IMPOSSIBLE, "this kernel has no POSIX message queues");
+  if (queue < 0 && errno == ENOSYS) return refused(STATUS_IMPOSSIBLE, "this kernel has no POSIX queues");
   if (queue < 0 && errno == EMFILE) {
-    return refused(STATUS_IMPOSSIBLE, "a user may not have as much in POSIX message queues (ulimit -q)");
+    return refused(STATUS_IMPOSSIBLE, "a user may not have as much in POSIX queues (ulimit -q)");
   }
   if (queue < 0) return failed("mq_open");
   mq_unlink(name);

@@ -70,7 +70,7 @@ static void receive_all(struct channel *channel, unsigned char *bytes, size_t le
 
 const struct mechanism socket_epoll_mechanism = {
   .name = "socket-epoll",
-  .is_stream = true,
+  .is_single = true,
   .open = open_sockets,
   .send = send_all,
   .receive = receive_all,

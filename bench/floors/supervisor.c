@@ -44,7 +44,7 @@ enum status supervise_signals(void) {
   return STATUS_OK;
 }
 
-/* The processor at this place among those that the process may use, and from the first again when there are fewer. */
+/* The processor at this place among those that the process may use, or where there are fewer, the first again. */
 static void stay_on(size_t place) {
   cpu_set_t allowed;
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) die("sched_getaffinity");
@@ -61,10 +61,10 @@ _Noreturn static void run_role(const struct role *roles, size_t place, void *tas
   const struct role *role = &roles[place];
   const sigset_t watched = watched_signals();
   sigprocmask(SIG_UNBLOCK, &watched, NULL);
-  prctl(PR_SET_NAME, role->name);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) die("prctl");
   if (getppid() != supervisor) die_because("the supervisor has ended");
   if (role->is_apart) stay_on(place);
+  prctl(PR_SET_NAME, role->name);
   role->run(task);
   _exit(STATUS_OK);
 }
@@ -116,7 +116,10 @@ static int next_signal(uint64_t deadline_ns) {
   for (;;) {
     const uint64_t now = now_ns();
     const uint64_t left_ns = now < deadline_ns ? deadline_ns - now : 0;
-    const struct timespec left = { .tv_sec = (time_t)(left_ns / NS_PER_S), .tv_nsec = (long)(left_ns % NS_PER_S) };
+    const struct timespec left = {
+      .tv_sec = (time_t)(left_ns / NS_PER_S),
+      .tv_nsec = (long)(left_ns % NS_PER_S),
+    };
     const int signal_number = sigtimedwait(&watched, NULL, &left);
     if (signal_number == SIGCHLD) return SIGCHLD;
     if (signal_number > 0) {

@@ -20,14 +20,14 @@ struct role {
 #define ROLES_MAX 3
 
 /*
- * To be called before anything is made that has to be removed: from then on the signals that end a program wait for
- * `supervise` or `end_as_told`.
+ * To be called before anything is made that has to be removed: from then on the signals that end a program wait
+ * for `supervise` or `end_as_told`.
  */
 enum status supervise_signals(void);
 
 /*
- * Forks a process for each role and waits for all that have an end. Fails if one of them does, if an endless one ends,
- * past the time, or when a signal says so. None of the processes is left afterwards.
+ * Forks a process for each role and waits for all that have an end. Fails if one of them does, if an endless one
+ * ends, past the time, or when a signal says so. None of the processes is left afterwards.
  */
 enum status supervise(const struct role *roles, size_t count, void *task, unsigned timeout_s);
 

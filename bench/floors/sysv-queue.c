@@ -1,6 +1,6 @@
 /*
- * A System V message queue for each direction. Unlike shared memory it is gone at once when it is removed, so that is
- * done at the end, whatever the end was; only SIGKILL to the process that has made it leaves it behind.
+ * A System V message queue for each direction. Unlike shared memory it is gone at once when it is removed, so that
+ * is done at the end, whatever the end was; only SIGKILL to the process that has made it leaves it behind.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,8 +18,8 @@ _Static_assert(sizeof(long) <= MESSAGE_HEADROOM_BYTES, "the type lies before the
 
 static enum status open_queue(struct channel *channel) {
   const int queue = msgget(IPC_PRIVATE, 0600);
-  if (queue < 0 && errno == ENOSYS) return refused(STATUS_IMPOSSIBLE, "this kernel has no System V message queues");
-  if (queue < 0 && errno == ENOSPC) return refused(STATUS_IMPOSSIBLE, "all System V message queues are in use");
+  if (queue < 0 && errno == ENOSYS) return refused(STATUS_IMPOSSIBLE, "this kernel has no System V queues");
+  if (queue < 0 && errno == ENOSPC) return refused(STATUS_IMPOSSIBLE, "all System V queues are in use");
   if (queue < 0) return failed("msgget");
   channel->source = queue;
   channel->sink = queue;

@@ -131,8 +131,9 @@ static const struct role ROLES[] = {
 };
 
 static void report(const struct throughput_order *order, const struct throughput_result *result) {
-  printf("{\"mechanism\":\"%s\",\"bytes\":%zu,\"messages\":%" PRIu64 ",\"ns\":%" PRIu64 "}\n", order->mechanism->name,
-         order->message_bytes, result->received - result->warmup_count, result->end_ns - result->start_ns);
+  printf("{\"mechanism\":\"%s\",\"bytes\":%zu,\"messages\":%" PRIu64 ",\"ns\":%" PRIu64 "}\n",
+         order->mechanism->name, order->message_bytes, result->received - result->warmup_count,
+         result->end_ns - result->start_ns);
 }
 
 static enum status measure_on(struct throughput_task *throughput) {
@@ -148,11 +149,12 @@ enum status measure_throughput(const struct throughput_order *order) {
   if (order->mechanism->is_single) {
     return refused(STATUS_USAGE, "%s takes one message at a time and has no throughput", order->mechanism->name);
   }
-  struct throughput_task throughput = { .order = order, .result = map_for_all(sizeof(struct throughput_result)) };
-  if (throughput.result == NULL) return failed("mmap");
+  struct throughput_result *result = map_for_all(sizeof *result);
+  struct throughput_task throughput = { .order = order, .result = result };
+  if (result == NULL) return failed("mmap");
   route_init(&throughput.route);
   const enum status status = measure_on(&throughput);
   order->mechanism->close(&throughput.route);
-  munmap(throughput.result, sizeof(struct throughput_result));
+  munmap(result, sizeof *result);
   return status;
 }

@@ -14,7 +14,7 @@ struct throughput_order {
   unsigned timeout_s;
 };
 
-/* Prints how many messages came after the warm-up, and the nanoseconds from the first of them sent to the last handled. */
+/* Prints how many messages came after the warm-up, and the nanoseconds from then to the last one handled. */
 enum status measure_throughput(const struct throughput_order *order);
 
 #endif
