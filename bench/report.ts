@@ -32,8 +32,9 @@ export function formatTable(results: readonly ScenarioResult[]): string {
 
 /** What the table cannot say: who was left out, and which samples do not count. */
 export function formatRemarks(results: readonly ScenarioResult[]): string[] {
-  return results.flatMap(({ scenario, skipped, voids }) => [
+  return results.flatMap(({ scenario, skipped, impossible, voids }) => [
     ...(skipped === undefined ? [] : [`${scenario}: skipped, ${skipped}`]),
+    ...impossible.map((reason) => `${scenario}: not possible here, ${reason}`),
     ...voids.map((reason) => `${scenario}: VOID, ${reason}`),
   ])
 }

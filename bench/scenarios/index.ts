@@ -1,3 +1,4 @@
+import { floorScenarios } from './floor-sizes.js'
 import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
 import { overtakingScenarios } from './overtaking.js'
@@ -11,17 +12,20 @@ import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
 export type {
+  Floor,
   MeasureOptions,
   Metric,
   Reference,
   Sample,
   Scenario,
+  SystemName,
 } from './scenario.js'
 
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
   ...overtakingScenarios,
+  ...floorScenarios,
   ...payloadLatencyScenarios,
   ...payloadStreamScenarios,
   ringMemoryScenario,

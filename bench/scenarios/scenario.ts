@@ -1,3 +1,4 @@
+import type { FloorName, FloorProgram } from '../floors/index.js'
 import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
@@ -28,8 +29,17 @@ export interface MeasureOptions {
   readonly profileFolder: string | undefined
 }
 
+/** What takes turns in a scenario: systems, and what the machine gives without any. */
+export type SystemName = PeerName | FloorName
+
 /** What ringbus is compared with: one system, or the best of those that are not ringbus, round by round. */
-export type Reference = PeerName | 'best'
+export type Reference = SystemName | 'best'
+
+/** A mechanism of the machine's own, in the metrics of a scenario: what a system on this machine starts from. */
+export interface Floor {
+  readonly name: FloorName
+  measure(program: FloorProgram, options: MeasureOptions): Promise<Sample>
+}
 
 /**
  * What is measured, once per call, with processes of its own that are gone afterwards. A measurement that throws has
@@ -40,6 +50,8 @@ export interface Scenario {
   readonly title: string
   readonly metrics: readonly Metric[]
   readonly peers: readonly PeerName[]
+  /** Measured in the same rounds. */
+  readonly floors?: readonly Floor[]
   readonly references: readonly Reference[]
   /** Samples that suffice, for what hardly varies and takes long. */
   readonly samplesMax?: number

@@ -1,4 +1,5 @@
-import { closing, type Scenario, withServer } from './scenario.js'
+import { only, throughputFloors } from './floors.js'
+import { closing, type Floor, type Scenario, withServer } from './scenario.js'
 import { Stream } from './stream.js'
 
 /** Small enough that the work per message counts, not the bytes; the size that brokers are compared at. */
@@ -14,15 +15,17 @@ interface Shape {
   readonly payloadBytes: number
   readonly topicCount: number
   readonly subscribers: number
+  readonly floors?: readonly Floor[]
 }
 
-function throughput(name: string, title: string, { payloadBytes, ...shape }: Shape): Scenario {
+function throughput(name: string, title: string, { payloadBytes, floors = [], ...shape }: Shape): Scenario {
   return {
     name,
     title,
     metrics: [{ name: 'delivered', unit: 'messages/s', better: 'higher' }],
     peers: ['ringbus', 'nats'],
-    references: ['nats'],
+    floors,
+    references: ['nats', 'floor-socket'],
     measure(peer, options) {
       const streamShape = { ...shape, payloadBytesMin: payloadBytes }
       return withServer(peer, options, (server) =>
@@ -34,16 +37,24 @@ function throughput(name: string, title: string, { payloadBytes, ...shape }: Sha
   }
 }
 
+const relayBySockets = (payloadBytes: number) =>
+  only(
+    ['floor-socket'],
+    throughputFloors(payloadBytes, (perSecond) => [perSecond]),
+  )
+
 export const throughputScenarios: readonly Scenario[] = [
   throughput('throughput-128', '128 B, one publisher, one subscriber', {
     payloadBytes: PAYLOAD_BYTES,
     topicCount: 1,
     subscribers: 1,
+    floors: relayBySockets(PAYLOAD_BYTES),
   }),
   throughput('throughput-16', '16 B, one publisher, one subscriber', {
     payloadBytes: TINY_PAYLOAD_BYTES,
     topicCount: 1,
     subscribers: 1,
+    floors: relayBySockets(TINY_PAYLOAD_BYTES),
   }),
   throughput('topics-64', `128 B, ${TOPICS} topics at random, wildcard subscriber`, {
     payloadBytes: PAYLOAD_BYTES,
