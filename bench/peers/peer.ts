@@ -36,8 +36,8 @@ export interface Connection {
    * subscriber has reported it as handled. False when the next publish should wait for `ready`.
    */
   publish(topic: string, payload: Buffer): boolean
-  /** The same, ahead of everything else, where a system has priorities. */
-  publishUrgent?(topic: string, payload: Buffer): boolean
+  /** The same at a priority of 0 to 31, where a system has priorities. */
+  publishWithPriority?(topic: string, payload: Buffer, priority: number): boolean
   /** Resolves when publishing is welcome, and at once where a system never says that it is not. */
   ready(topic: string): Promise<void>
   /** In force after the next flush. Some systems take a pattern as well, with `*` for a token. */
