@@ -9,9 +9,14 @@ export interface Draft {
 
 /** Requests and replies, of the systems that are measured with them. */
 export interface Requests {
-  /** Answers each request with its own payload. In force after the next flush. */
-  echo(topic: string): void
+  /** Answers each request with its own payload, so many at a time. In force after the next flush. */
+  echo(topic: string, inFlight: number): void
   request(topic: string, payload: Buffer): Promise<Uint8Array>
+}
+
+export function requestsOf({ requests }: Connection): Requests {
+  if (requests === undefined) throw new Error('The system is not measured with requests')
+  return requests
 }
 
 export interface StreamedMessage {

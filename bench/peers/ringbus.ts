@@ -61,8 +61,8 @@ class RingbusConnection implements Connection {
     this.#bus = bus
     this.#usage = usage
     this.requests = {
-      echo: (topic) => {
-        bus.serve(topic, (request) => request.bytes)
+      echo: (topic, concurrency) => {
+        bus.serve(topic, (request) => request.bytes, { concurrency })
       },
       request: async (topic, payload) => {
         const reply = await bus.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })

@@ -1,5 +1,6 @@
 import { Child } from '../child.js'
 import type { LatencyCommands } from '../workers/latency.js'
+import { processorMetrics, processorValues } from './processor-costs.js'
 import { type Metric, type Scenario, withServer } from './scenario.js'
 
 const LATENCY = new URL('../workers/latency.js', import.meta.url)
@@ -15,11 +16,13 @@ const METRICS: readonly Metric[] = ['p50', 'p99', 'p99.9'].map((name) => ({
   better: 'lower',
 }))
 
+const PROCESSES = ['client', 'server'] as const
+
 function latency(name: string, title: string, command: 'pingPong' | 'request'): Scenario {
   return {
     name,
     title,
-    metrics: METRICS,
+    metrics: [...METRICS, ...processorMetrics(PROCESSES)],
     peers: ['ringbus', 'nats'],
     references: ['nats'],
     measure(peer, options) {
@@ -27,12 +30,13 @@ function latency(name: string, title: string, command: 'pingPong' | 'request'): 
         const worker = new Child<LatencyCommands>(LATENCY, options)
         try {
           await worker.call('connect', { peer: peer.name, address: server.address })
-          const { p50Us, p99Us, p999Us } = await worker.call(command, {
+          const { p50Us, p99Us, p999Us, processorNs } = await worker.call(command, {
+            serverPid: server.pid,
             payloadBytes: PAYLOAD_BYTES,
             warmupCount: WARMUP_COUNT,
             count: options.seriesCount,
           })
-          return [p50Us, p99Us, p999Us]
+          return [p50Us, p99Us, p999Us, ...processorValues(PROCESSES, processorNs, options.seriesCount)]
         } finally {
           await worker.stop()
         }

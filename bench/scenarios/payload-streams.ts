@@ -52,7 +52,10 @@ const throughputScenario: Scenario = {
     return withServer(peer, options, (server) =>
       closing(Stream.open(peer, server, shape, options), async (stream) => {
         const result = await stream.run(PAYLOAD_BYTES)
-        return [mebibytes(result, PAYLOAD_BYTES), ...processorValues(STREAM_PROCESSES, result.processorNs)]
+        return [
+          mebibytes(result, PAYLOAD_BYTES),
+          ...processorValues(STREAM_PROCESSES, result.processorNs, result.deliveries),
+        ]
       }),
     )
   },
@@ -103,7 +106,7 @@ const sizesScenario: Scenario = {
         const values: (number | undefined)[] = []
         for (const payloadBytes of SIZES) {
           const result = await stream.run(payloadBytes, durationMs, warmupMs)
-          const costs = processorValues(STREAM_PROCESSES, result.processorNs)
+          const costs = processorValues(STREAM_PROCESSES, result.processorNs, result.deliveries)
           values.push(mebibytes(result, payloadBytes), costs.at(-1))
         }
         return values

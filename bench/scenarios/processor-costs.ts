@@ -11,9 +11,10 @@ export function processorMetrics(
 /** Their values, in the same order; none where the system does not keep account of processor time. */
 export function processorValues<Kind extends string>(
   kinds: readonly Kind[],
-  costsNs: Readonly<Record<Kind, number>> | undefined,
+  spentNs: Readonly<Record<Kind, number>> | undefined,
+  messages: number,
 ): number[] {
-  if (costsNs === undefined) return []
-  const values = kinds.map((kind) => costsNs[kind])
+  if (spentNs === undefined) return []
+  const values = kinds.map((kind) => spentNs[kind] / messages)
   return [...values, values.reduce((sum, value) => sum + value)]
 }

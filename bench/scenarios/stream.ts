@@ -39,7 +39,8 @@ type ProcessKind = (typeof STREAM_PROCESSES)[number]
 export interface StreamResult {
   /** Deliveries a second, from the first publish to the last handler. */
   readonly perSecond: number
-  /** For each delivery, of all processes of a kind together; undefined where the system does not keep account of it. */
+  readonly deliveries: number
+  /** Of all processes of a kind together; undefined where the system does not keep account of it. */
   readonly processorNs: Readonly<Record<ProcessKind, number>> | undefined
 }
 
@@ -103,16 +104,9 @@ export class Stream {
     const { deliveries, arrivals, startNs } = await this.#audited(() =>
       this.#publish(payloadBytes, durationMs),
     )
-    const spentNs = watch?.spentNs()
+    const processorNs = watch?.spentNs()
     const endNs = Math.max(...arrivals.map((arrival) => arrival.endNs))
-    return {
-      perSecond: (deliveries * 1e9) / (endNs - startNs),
-      processorNs: spentNs && {
-        publisher: spentNs.publisher / deliveries,
-        server: spentNs.server / deliveries,
-        subscriber: spentNs.subscriber / deliveries,
-      },
-    }
+    return { perSecond: (deliveries * 1e9) / (endNs - startNs), deliveries, processorNs }
   }
 
   /**

@@ -37,8 +37,8 @@ function throughput(
       const streamShape = { ...shape, payloadBytesMin: payloadBytes }
       return withServer(peer, options, (server) =>
         closing(Stream.open(peer, server, streamShape, options), async (stream) => {
-          const { perSecond, processorNs } = await stream.run(payloadBytes)
-          return [perSecond, ...processorValues(STREAM_PROCESSES, processorNs)]
+          const { perSecond, deliveries, processorNs } = await stream.run(payloadBytes)
+          return [perSecond, ...processorValues(STREAM_PROCESSES, processorNs, deliveries)]
         }),
       )
     },
