@@ -1,3 +1,4 @@
+import { atRestScenario } from './at-rest.js'
 import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
 import { overtakingScenarios } from './overtaking.js'
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ringMemoryScenario,
   pipelineMemoryScenario,
   stoppedSubscriberScenario,
+  atRestScenario,
   idleClientsScenario,
   subscriptionsScenario,
 ]
