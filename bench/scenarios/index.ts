@@ -1,5 +1,4 @@
 import { atRestScenario } from './at-rest.js'
-import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
 import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
@@ -7,6 +6,7 @@ import { payloadStreamScenarios } from './payload-streams.js'
 import { pipelineMemoryScenario } from './pipeline-memory.js'
 import { requestsScenario } from './requests.js'
 import { ringMemoryScenario } from './ring-memory.js'
+import { scaleScenario } from './scale.js'
 import type { Scenario } from './scenario.js'
 import { stoppedSubscriberScenario } from './stopped-subscriber.js'
 import { subscriptionsScenario } from './subscriptions.js'
@@ -31,6 +31,6 @@ export const SCENARIOS: readonly Scenario[] = [
   pipelineMemoryScenario,
   stoppedSubscriberScenario,
   atRestScenario,
-  idleClientsScenario,
   subscriptionsScenario,
+  scaleScenario,
 ]
