@@ -12,6 +12,8 @@ interface Options {
   readonly pairs?: number
   readonly duration?: number
   readonly window?: number
+  readonly windowMessages?: number
+  readonly burstMessages?: number
   readonly json?: string
   readonly cpuProfile?: string
 }
@@ -67,6 +69,8 @@ function parseOptions(): Options {
     .option('--pairs <count>', 'samples of each peer', positiveInteger)
     .option('--duration <ms>', 'how long each stream is published', positiveInteger)
     .option('--window <bytes>', 'payload bytes in flight in a stream, for trials', positiveInteger)
+    .option('--window-messages <count>', 'messages in flight in a stream, for trials', positiveInteger)
+    .option('--burst-messages <count>', 'messages published in one turn, for trials', positiveInteger)
     .option('--json <file>', 'write every sample there')
     .option('--cpu-profile <folder>', 'let every Node process leave a processor profile there')
     .addHelpText('after', `\nScenarios: ${SCENARIO_NAMES}`)
@@ -101,10 +105,18 @@ async function installedPeers(names: readonly PeerName[]): Promise<Installed> {
   return { peers, versions }
 }
 
-/** Trials of a window other than the one that was found best. */
-function withWindow(peers: readonly Peer[], windowBytes: number | undefined): readonly Peer[] {
-  if (windowBytes === undefined) return peers
-  return peers.map((peer) => ({ ...peer, tuning: { ...peer.tuning, windowBytes } }))
+/** Trials of other values than those that were found best. */
+function withTrial(peers: readonly Peer[], options: Options): readonly Peer[] {
+  const { window: windowBytes, windowMessages, burstMessages } = options
+  return peers.map((peer) => ({
+    ...peer,
+    tuning: {
+      ...peer.tuning,
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+      ...(windowMessages === undefined ? {} : { windowMessages }),
+      ...(burstMessages === undefined ? {} : { burstMessages }),
+    },
+  }))
 }
 
 /** After each scenario, so that a run that is ended early is not lost. */
@@ -116,7 +128,7 @@ async function main(options: Options): Promise<void> {
   const scenarios = chooseScenarios(options)
   const installed = await installedPeers(options.peers)
   const { versions } = installed
-  const peers = withWindow(installed.peers, options.window)
+  const peers = withTrial(installed.peers, options)
   const machine = describeMachine()
   console.log(JSON.stringify({ ...machine, ...versions }))
   const base = options.quick ? QUICK : FULL

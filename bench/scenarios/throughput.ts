@@ -12,17 +12,23 @@ const TINY_PAYLOAD_BYTES = 16
 
 const TOPICS = 64
 const FAN_OUTS = [1, 2, 4, 8]
+
+/** What a quick run looks at. */
+const QUICK_FAN_OUT = 8
+
 const PUBLISHERS = 8
 
 interface Shape extends Omit<StreamShape, 'payloadBytesMin'> {
   readonly payloadBytes?: number
+  /** Default: ringbus and NATS. */
+  readonly peers?: readonly PeerName[]
+  readonly isLong?: true
 }
 
 function throughput(
   name: string,
   title: string,
-  { payloadBytes = PAYLOAD_BYTES, ...shape }: Shape,
-  peers: readonly PeerName[] = ['ringbus', 'nats'],
+  { payloadBytes = PAYLOAD_BYTES, peers = ['ringbus', 'nats'], isLong, ...shape }: Shape,
 ): Scenario {
   return {
     name,
@@ -33,6 +39,7 @@ function throughput(
     ],
     peers,
     references: ['nats'],
+    ...(isLong ? { isLong } : {}),
     measure(peer, options) {
       const streamShape = { ...shape, payloadBytesMin: payloadBytes }
       return withServer(peer, options, (server) =>
@@ -52,6 +59,7 @@ export const throughputScenarios: readonly Scenario[] = [
   ...FAN_OUTS.map((subscribers) =>
     throughput(`fan-out-${subscribers}`, `128 B, one topic to ${subscribers} subscriber processes`, {
       subscribers,
+      ...(subscribers === QUICK_FAN_OUT ? {} : { isLong: true }),
     }),
   ),
   throughput('many-to-one', `128 B, one topic from ${PUBLISHERS} publisher processes`, {
@@ -60,7 +68,6 @@ export const throughputScenarios: readonly Scenario[] = [
   throughput(
     `priorities-${PRIORITY_LEVELS}`,
     `128 B, ${PRIORITY_LEVELS} priorities at random, where a system has them`,
-    { priorities: PRIORITY_LEVELS },
-    ['ringbus', 'nats', 'redis'],
+    { priorities: PRIORITY_LEVELS, peers: ['ringbus', 'nats', 'redis'] },
   ),
 ]
