@@ -13,6 +13,8 @@ interface Options {
   readonly pairs?: number
   readonly duration?: number
   readonly window?: number
+  readonly windowMessages?: number
+  readonly burstMessages?: number
   readonly json?: string
   readonly cpuProfile?: string
 }
@@ -72,6 +74,8 @@ function parseOptions(): Options {
     .option('--pairs <count>', 'samples of each peer', positiveInteger)
     .option('--duration <ms>', 'how long each stream is published', positiveInteger)
     .option('--window <bytes>', 'payload bytes in flight in a stream, for trials', positiveInteger)
+    .option('--window-messages <count>', 'messages in flight in a stream, for trials', positiveInteger)
+    .option('--burst-messages <count>', 'messages published in one turn, for trials', positiveInteger)
     .option('--json <file>', 'write every sample there')
     .option('--cpu-profile <folder>', 'let every Node process leave a processor profile there')
     .addHelpText('after', `\nScenarios: ${SCENARIO_NAMES}`)
@@ -117,10 +121,18 @@ async function installedFloors(names: readonly FloorName[]): Promise<ChosenFloor
   return undefined
 }
 
-/** Trials of a window other than the one that was found best. */
-function withWindow(peers: readonly Peer[], windowBytes: number | undefined): readonly Peer[] {
-  if (windowBytes === undefined) return peers
-  return peers.map((peer) => ({ ...peer, tuning: { ...peer.tuning, windowBytes } }))
+/** Trials of other values than those that were found best. */
+function withTrial(peers: readonly Peer[], options: Options): readonly Peer[] {
+  const { window: windowBytes, windowMessages, burstMessages } = options
+  return peers.map((peer) => ({
+    ...peer,
+    tuning: {
+      ...peer.tuning,
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+      ...(windowMessages === undefined ? {} : { windowMessages }),
+      ...(burstMessages === undefined ? {} : { burstMessages }),
+    },
+  }))
 }
 
 /** After each scenario, so that a run that is ended early is not lost. */
@@ -131,7 +143,7 @@ function writeResults(path: string | undefined, content: object): void {
 async function main(options: Options): Promise<void> {
   const scenarios = chooseScenarios(options)
   const { floors, versions, ...found } = await installed(options.peers)
-  const peers = withWindow(found.peers, options.window)
+  const peers = withTrial(found.peers, options)
   const machine = describeMachine()
   console.log(JSON.stringify({ ...machine, ...versions }))
   const base = options.quick ? QUICK : FULL

@@ -68,10 +68,16 @@ function formatValue(value: number, unit: MetricResult['unit']): string {
   switch (unit) {
     case 'messages/s':
       return `${(value / 1e6).toFixed(2)} M`
+    case 'requests/s':
+      return `${(value / 1e3).toFixed(1)} k`
     case 'bytes':
     case 'messages':
-    case 'MiB/s':
+    case 'ns/message':
+    case 'ns/request':
+    case 'clock ticks':
       return value.toFixed(0)
+    case 'MiB/s':
+      return value.toFixed(value < 100 ? 1 : 0)
     case 'µs':
     case 'MiB':
     case 'ms':

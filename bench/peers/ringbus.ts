@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectOptions, connect, type RingbusClient } from '../../client/index.js'
+import { PRIORITY_LEVELS } from '../../protocol/index.js'
 import { MIB } from '../sizes.js'
 import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Streams, Tuning } from './peer.js'
 import { startRingbusBroker } from './ringbus-broker.js'
@@ -46,7 +47,8 @@ const SETTINGS = { ringIdleMs: 3_600_000 }
 /** More than any scenario publishes to a subscriber that does not take it. */
 const HELD_BYTES = 256 * MIB
 
-const URGENT = { priority: 31 }
+/** One object of options for each priority, as a program has that does not make them anew each time. */
+const PRIORITIES = Array.from({ length: PRIORITY_LEVELS }, (_, priority) => ({ priority }))
 
 class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
@@ -59,8 +61,8 @@ class RingbusConnection implements Connection {
     this.#bus = bus
     this.#usage = usage
     this.requests = {
-      echo: (topic) => {
-        bus.serve(topic, (request) => request.bytes)
+      echo: (topic, concurrency) => {
+        bus.serve(topic, (request) => request.bytes, { concurrency })
       },
       request: async (topic, payload) => {
         const reply = await bus.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
@@ -78,8 +80,8 @@ class RingbusConnection implements Connection {
     return this.#bus.publish(topic, payload)
   }
 
-  publishUrgent(topic: string, payload: Buffer): boolean {
-    return this.#bus.publish(topic, payload, URGENT)
+  publishWithPriority(topic: string, payload: Buffer, priority: number): boolean {
+    return this.#bus.publish(topic, payload, PRIORITIES[priority]!)
   }
 
   ready(topic: string): Promise<void> {

@@ -1,11 +1,13 @@
+import { atRestScenario } from './at-rest.js'
 import { floorScenarios } from './floor-sizes.js'
-import { idleClientsScenario } from './idle-clients.js'
 import { latencyScenarios } from './latency.js'
 import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
 import { pipelineMemoryScenario } from './pipeline-memory.js'
+import { requestsScenario } from './requests.js'
 import { ringMemoryScenario } from './ring-memory.js'
+import { scaleScenario } from './scale.js'
 import type { Scenario } from './scenario.js'
 import { stoppedSubscriberScenario } from './stopped-subscriber.js'
 import { subscriptionsScenario } from './subscriptions.js'
@@ -24,6 +26,7 @@ export type {
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
+  requestsScenario,
   ...overtakingScenarios,
   ...floorScenarios,
   ...payloadLatencyScenarios,
@@ -31,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ringMemoryScenario,
   pipelineMemoryScenario,
   stoppedSubscriberScenario,
-  idleClientsScenario,
+  atRestScenario,
   subscriptionsScenario,
+  scaleScenario,
 ]

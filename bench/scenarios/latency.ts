@@ -3,6 +3,7 @@ import type { FloorName } from '../floors/index.js'
 import type { Peer } from '../peers/index.js'
 import type { LatencyCommands } from '../workers/latency.js'
 import { latencyFloors, only } from './floors.js'
+import { processorMetrics, processorValues } from './processor-costs.js'
 import {
   type Floor,
   type MeasureOptions,
@@ -30,7 +31,9 @@ interface Series {
   readonly count: number
 }
 
-/** One series, by a process with two connections. */
+const PROCESSES = ['client', 'server'] as const
+
+/** One series, by a process with two connections: its percentiles, and the processor time of each process. */
 export function measureLatency(
   peer: Peer,
   options: MeasureOptions,
@@ -41,9 +44,13 @@ export function measureLatency(
     const worker = new Child<LatencyCommands>(LATENCY, options)
     try {
       await worker.call('connect', { peer: peer.name, address: server.address })
-      const warmupCount = Math.min(WARMUP_COUNT, count)
-      const { p50Us, p99Us, p999Us } = await worker.call(command, { payloadBytes, warmupCount, count })
-      return [p50Us, p99Us, p999Us]
+      const { p50Us, p99Us, p999Us, processorNs } = await worker.call(command, {
+        serverPid: server.pid,
+        payloadBytes,
+        warmupCount: Math.min(WARMUP_COUNT, count),
+        count,
+      })
+      return [p50Us, p99Us, p999Us, ...processorValues(PROCESSES, processorNs, count)]
     } finally {
       await worker.stop()
     }
@@ -59,7 +66,7 @@ function latency(name: string, title: string, { command, floors }: Shape): Scena
   return {
     name,
     title,
-    metrics: LATENCY_METRICS,
+    metrics: [...LATENCY_METRICS, ...processorMetrics(PROCESSES)],
     peers: ['ringbus', 'nats'],
     floors,
     references: ['nats', 'floor-futex'],

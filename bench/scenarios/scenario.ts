@@ -3,12 +3,27 @@ import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
   readonly name: string
-  readonly unit: 'messages/s' | 'MiB/s' | 'messages' | 'µs' | 'ms' | 's' | 'bytes' | 'MiB' | 'ratio'
+  readonly unit: Unit
   readonly better: 'higher' | 'lower'
 }
 
-/** One value per metric, in the metrics' order. */
-export type Sample = readonly number[]
+export type Unit =
+  | 'messages/s'
+  | 'requests/s'
+  | 'MiB/s'
+  | 'messages'
+  | 'ns/message'
+  | 'ns/request'
+  | 'µs'
+  | 'ms'
+  | 's'
+  | 'clock ticks'
+  | 'bytes'
+  | 'MiB'
+  | 'ratio'
+
+/** One value per metric, in the metrics' order; none where something cannot be known here. */
+export type Sample = readonly (number | undefined)[]
 
 export interface MeasureOptions {
   /** How long a stream is published, after a warm-up. */
