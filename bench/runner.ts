@@ -1,5 +1,5 @@
 import { FOREIGN_NAMES, OWN_NAMES, type Peer, type PeerName } from './peers/index.js'
-import type { MeasureOptions, Metric, Reference, Sample, Scenario } from './scenarios/index.js'
+import type { Histograms, MeasureOptions, Metric, Reference, Sample, Scenario } from './scenarios/index.js'
 import { type Spread, spread } from './statistics.js'
 
 /** How a metric came out for one system. */
@@ -26,6 +26,8 @@ export interface ScenarioResult {
   /** Samples that must not count, and why. */
   readonly voids: readonly string[]
   readonly samples: Partial<Record<PeerName, SampleList>>
+  /** Where times are recorded: all of each sample that counts. */
+  readonly histograms: Partial<Record<PeerName, readonly Histograms[]>>
 }
 
 export interface RunOptions extends MeasureOptions {
@@ -37,6 +39,7 @@ export interface RunOptions extends MeasureOptions {
 /** By round; null where the sample does not count. */
 type SampleList = readonly (Sample | null)[]
 type Samples = Map<PeerName, (Sample | null)[]>
+type Recordings = Map<PeerName, Histograms[]>
 
 /** Measures one scenario, the systems in turn; who is first changes from round to round. */
 export async function runScenario(
@@ -46,25 +49,40 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const { name, title } = scenario
   const skipped = scenario.obstacle?.()
-  if (skipped !== undefined) return { scenario: name, title, metrics: [], skipped, voids: [], samples: {} }
+  if (skipped !== undefined) {
+    return { scenario: name, title, metrics: [], skipped, voids: [], samples: {}, histograms: {} }
+  }
   const taking = peers.filter((peer) => scenario.peers.includes(peer.name))
   const rounds = Math.min(options.pairs, scenario.samplesMax ?? options.pairs)
   const samples: Samples = new Map(taking.map((peer) => [peer.name, []]))
+  const histograms: Recordings = new Map(taking.map((peer) => [peer.name, []]))
   const voids: string[] = []
   for (let round = 0; round < rounds; round++) {
     for (const peer of round % 2 === 0 ? taking : taking.toReversed()) {
       options.sampling(scenario, peer, round)
       const list = samples.get(peer.name)!
       try {
-        list.push(await scenario.measure(peer, options))
+        const measured = await scenario.measure(peer, options)
+        if ('histograms' in measured) {
+          list.push(measured.values)
+          histograms.get(peer.name)!.push(measured.histograms)
+        } else {
+          list.push(measured)
+        }
       } catch (error) {
         list.push(null)
         voids.push(`${peer.name}, round ${round + 1}: ${error instanceof Error ? error.message : error}`)
       }
     }
   }
-  const metrics = summarise(scenario, samples)
-  return { scenario: name, title, metrics, voids, samples: Object.fromEntries(samples) }
+  return {
+    scenario: name,
+    title,
+    metrics: summarise(scenario, samples),
+    voids,
+    samples: Object.fromEntries(samples),
+    histograms: Object.fromEntries([...histograms].filter(([, recorded]) => recorded.length > 0)),
+  }
 }
 
 function summarise({ metrics, references }: Scenario, samples: Samples): MetricResult[] {

@@ -11,6 +11,7 @@ import { subscriptionsScenario } from './subscriptions.js'
 import { throughputScenarios } from './throughput.js'
 
 export type {
+  Histograms,
   MeasureOptions,
   Metric,
   Reference,

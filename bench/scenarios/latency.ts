@@ -9,13 +9,13 @@ const PAYLOAD_BYTES = 128
 /** Messages before the series: enough for every process to compile what it runs often. */
 const WARMUP_COUNT = 5000
 
-const METRICS: readonly Metric[] = ['p50', 'p99', 'p99.9'].map((name) => ({
+const METRICS: readonly Metric[] = ['p50', 'p99', 'p99.9', 'max'].map((name) => ({
   name,
   unit: 'µs',
   better: 'lower',
 }))
 
-function latency(name: string, title: string, command: 'pingPong' | 'request'): Scenario {
+function latency(name: string, title: string, command: 'pingPong' | 'request', span: string): Scenario {
   return {
     name,
     title,
@@ -27,12 +27,12 @@ function latency(name: string, title: string, command: 'pingPong' | 'request'): 
         const worker = new Child<LatencyCommands>(LATENCY, options)
         try {
           await worker.call('connect', { peer: peer.name, address: server.address })
-          const { p50Us, p99Us, p999Us } = await worker.call(command, {
+          const { p50Us, p99Us, p999Us, maxUs, histogram } = await worker.call(command, {
             payloadBytes: PAYLOAD_BYTES,
             warmupCount: WARMUP_COUNT,
             count: options.seriesCount,
           })
-          return [p50Us, p99Us, p999Us]
+          return { values: [p50Us, p99Us, p999Us, maxUs], histograms: { [span]: histogram } }
         } finally {
           await worker.stop()
         }
@@ -42,6 +42,6 @@ function latency(name: string, title: string, command: 'pingPong' | 'request'): 
 }
 
 export const latencyScenarios: readonly Scenario[] = [
-  latency('ping-pong', '128 B, publish to handler, one message at a time', 'pingPong'),
-  latency('request', '128 B, request to reply, one at a time', 'request'),
+  latency('ping-pong', '128 B, publish to handler, one message at a time', 'pingPong', 'publish to handler'),
+  latency('request', '128 B, request to reply, one at a time', 'request', 'request to reply'),
 ]

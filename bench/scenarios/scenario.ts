@@ -1,3 +1,4 @@
+import type { EncodedHistogram } from '../histogram.js'
 import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
@@ -8,6 +9,15 @@ export interface Metric {
 
 /** One value per metric, in the metrics' order. */
 export type Sample = readonly number[]
+
+/** All times of a sample, by what they span. */
+export type Histograms = Readonly<Record<string, EncodedHistogram>>
+
+/** A sample with the times that its values are percentiles of. */
+export interface RecordedSample {
+  readonly values: Sample
+  readonly histograms: Histograms
+}
 
 export interface MeasureOptions {
   /** How long a stream is published, after a warm-up. */
@@ -47,7 +57,7 @@ export interface Scenario {
   readonly isLong?: true
   /** Why it cannot run here. */
   obstacle?(): string | undefined
-  measure(peer: Peer, options: MeasureOptions): Promise<Sample>
+  measure(peer: Peer, options: MeasureOptions): Promise<Sample | RecordedSample>
 }
 
 /** Something that has processes. */

@@ -1,13 +1,15 @@
 import { answerCommands } from '../child.js'
+import { type EncodedHistogram, Histogram } from '../histogram.js'
 import { makePayloads, PAYLOAD_BYTES_MIN } from '../payload.js'
 import { type Connection, loadPeer, type PeerName, type Requests } from '../peers/index.js'
-import { percentile } from '../statistics.js'
 
-/** Exact percentiles of one series, in microseconds. */
+/** One series: percentiles in microseconds, and all of its times. */
 export interface Percentiles {
   readonly p50Us: number
   readonly p99Us: number
   readonly p999Us: number
+  readonly maxUs: number
+  readonly histogram: EncodedHistogram
 }
 
 export interface SeriesOrder {
@@ -34,9 +36,15 @@ function requestsOf({ requests }: Connection): Requests {
 
 /** Times in milliseconds, as performance.now() counts them, of which the first are left out. */
 function percentiles(timesMs: Float64Array, warmupCount: number): Percentiles {
-  const sorted = timesMs.subarray(warmupCount).slice().sort()
-  const at = (share: number) => percentile(sorted, share) * 1000
-  return { p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
+  const histogram = Histogram.ofMs(timesMs.subarray(warmupCount))
+  const at = (share: number) => histogram.percentileNs(share) / 1000
+  return {
+    p50Us: at(0.5),
+    p99Us: at(0.99),
+    p999Us: at(0.999),
+    maxUs: histogram.maxNs / 1000,
+    histogram: histogram.encode(),
+  }
 }
 
 /** Sends payload after payload, each as the one before has arrived, in turn from one end and the other. */
