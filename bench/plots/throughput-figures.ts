@@ -14,18 +14,11 @@ import {
 import { SIZE_TICKS } from './sizes-axis.js'
 import type { StoredMetric, StoredResults, StoredScenario } from './stored-results.js'
 
-/** Of the scenario of sizes, which has a metric for each; or else of those that have one size each. */
+/** Of the scenario of sizes, which has a metric for each. */
 export function throughputBySize(results: StoredResults): Figure | Missing {
   const name = 'throughput-by-size'
   const scenarios = [...scenariosAfter(results, 'sizes').values()]
-  const placed = scenarios.flatMap(({ metrics }) => metrics.flatMap((each) => throughput(each.metric, each)))
-  if (placed.length === 0) {
-    for (const [size, scenario] of scenariosAfter(results, 'throughput-')) {
-      scenarios.push(scenario)
-      placed.push(...throughput(size, metricOf(scenario, 'delivered')))
-    }
-  }
-  const series = seriesThrough(placed)
+  const series = seriesThrough(scenarios.flatMap(({ metrics }) => metrics.flatMap(throughput)))
   const sizes = series.flatMap(({ points }) => points.map(({ x }) => x))
   if (new Set(sizes).size < 2) return { name, missing: whyMissing(results, 'sizes') }
   return {
@@ -41,9 +34,9 @@ export function throughputBySize(results: StoredResults): Figure | Missing {
 }
 
 /** One, of what is named after a size: `1 KiB` or `1K delivered`. Both units are drawn as messages a second. */
-function throughput(name: string, metric: StoredMetric | undefined): Placed[] {
-  const x = bytesOf(name.replace(/ delivered$/, ''))
-  if (x === undefined || metric === undefined) return []
+function throughput(metric: StoredMetric): Placed[] {
+  const x = bytesOf(metric.metric.replace(/ delivered$/, ''))
+  if (x === undefined) return []
   if (metric.unit === 'messages/s') return [{ x, metric }]
   return metric.unit === 'MiB/s' ? [{ x, metric, factor: MIB / x }] : []
 }

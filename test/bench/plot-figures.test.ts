@@ -87,18 +87,6 @@ test('throughput in MiB/s is drawn as messages a second', (t) => {
   ])
 })
 
-test('without the scenario of sizes, those of one size each are drawn', (t) => {
-  const systems = [{ peer: 'ringbus', spread: { median: 2, min: 1, max: 3 } }]
-  const single = (size: string, unit: string) => ({
-    ...results.results[0]!,
-    scenario: `throughput-${size}`,
-    metrics: [{ metric: 'delivered', unit, systems }],
-  })
-  const scenarios = [single('128', 'messages/s'), single('16', 'messages/s'), single('1M', 'MiB/s')]
-  const figure = lines({ ...results, results: scenarios }, 'throughput-by-size')
-  t.deepEqual(placesOf(figure), [[16, 128, 1024 * KIB]])
-})
-
 test('latency by size takes the metric that each figure names, whatever the order of the scenarios', (t) => {
   for (const [name, metric] of [
     ['latency-by-size', 'p50'],
