@@ -1,7 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { compileFloors, FLOOR_NAMES, type FloorName, FloorProgram } from './floors/index.js'
 import { FOREIGN_NAMES, loadPeer, OWN_NAMES, type Peer, type PeerName } from './peers/index.js'
+import type { StoredResults } from './plots/index.js'
 import { describeMachine, formatRemarks, formatTable } from './report.js'
 import { type ChosenFloors, runScenario, type ScenarioResult } from './runner.js'
 import { SCENARIOS, type Scenario, type SystemName } from './scenarios/index.js'
@@ -16,6 +17,8 @@ interface Options {
   readonly windowMessages?: number
   readonly burstMessages?: number
   readonly json?: string
+  readonly plots?: string
+  readonly from?: string[]
   readonly cpuProfile?: string
 }
 
@@ -77,9 +80,13 @@ function parseOptions(): Options {
     .option('--window-messages <count>', 'messages in flight in a stream, for trials', positiveInteger)
     .option('--burst-messages <count>', 'messages published in one turn, for trials', positiveInteger)
     .option('--json <file>', 'write every sample there')
+    .option('--plots <folder>', 'draw the results there, as SVG')
+    .option('--from <files...>', 'with --plots: measure nothing, and draw what --json has written')
     .option('--cpu-profile <folder>', 'let every Node process leave a processor profile there')
     .addHelpText('after', `\nScenarios: ${SCENARIO_NAMES}`)
-  return program.parse().opts<Options>()
+  const options = program.parse().opts<Options>()
+  if (options.from !== undefined && options.plots === undefined) program.error('`--from` takes `--plots` too')
+  return options
 }
 
 /** All, or those that are named; a quick run leaves out what is long unless it is named. */
@@ -140,7 +147,20 @@ function writeResults(path: string | undefined, content: object): void {
   if (path !== undefined) writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`)
 }
 
-async function main(options: Options): Promise<void> {
+/** The library that draws is loaded for this alone. */
+async function draw(results: StoredResults, folder: string): Promise<void> {
+  const { writePlots } = await import('./plots/index.js')
+  for (const line of writePlots(results, folder)) console.log(line)
+}
+
+async function drawEarlier(paths: readonly string[], folder: string): Promise<void> {
+  const { readResults } = await import('./plots/index.js')
+  await draw(readResults(paths), folder)
+}
+
+async function measure(options: Options): Promise<void> {
+  // Now rather than after an hour, should that be impossible.
+  if (options.plots !== undefined) mkdirSync(options.plots, { recursive: true })
   const scenarios = chooseScenarios(options)
   const { floors, versions, ...found } = await installed(options.peers)
   const peers = withTrial(found.peers, options)
@@ -168,7 +188,15 @@ async function main(options: Options): Promise<void> {
   console.log(`\n${formatTable(results)}`)
   for (const remark of formatRemarks(results)) console.log(remark)
   console.log('\nMedian (min–max) of the samples; ratios pair by pair.')
+  if (options.plots !== undefined) await draw({ machine, versions, results }, options.plots)
   if (results.some(({ voids }) => voids.length > 0)) process.exitCode = 1
 }
 
-await main(parseOptions())
+const options = parseOptions()
+if (options.from === undefined) await measure(options)
+else {
+  await drawEarlier(options.from, options.plots!).catch((error: Error) => {
+    console.error(error.message)
+    process.exitCode = 1
+  })
+}

@@ -4,8 +4,16 @@ import type { Spread } from './statistics.js'
 
 const HEADINGS = ['scenario', 'metric', 'better', 'system', 'median (min–max)', 'divided by']
 
+export interface Machine {
+  readonly node: string
+  readonly kernel: string
+  readonly processor: string
+  readonly processors: number
+  readonly loadBefore: number
+}
+
 /** What the figures depend on. */
-export function describeMachine(): Record<string, string | number> {
+export function describeMachine(): Machine {
   const processors = cpus()
   return {
     node: process.version,

@@ -1,6 +1,15 @@
 import { type FloorName, type FloorProgram, ImpossibleHere } from './floors/index.js'
 import { FOREIGN_NAMES, OWN_NAMES, type Peer } from './peers/index.js'
-import type { MeasureOptions, Metric, Reference, Sample, Scenario, SystemName } from './scenarios/index.js'
+import type {
+  Histograms,
+  MeasureOptions,
+  Metric,
+  RecordedSample,
+  Reference,
+  Sample,
+  Scenario,
+  SystemName,
+} from './scenarios/index.js'
 import { type Spread, spread } from './statistics.js'
 
 /** How a metric came out for one system. */
@@ -29,6 +38,8 @@ export interface ScenarioResult {
   /** Who could not be measured here, and why. */
   readonly impossible: readonly string[]
   readonly samples: Partial<Record<SystemName, SampleList>>
+  /** Where times are recorded: all of each sample that counts. */
+  readonly histograms: Partial<Record<SystemName, readonly Histograms[]>>
 }
 
 /** The machine's own mechanisms that are to be measured beside the systems, and the program that does it. */
@@ -48,11 +59,12 @@ export interface RunOptions extends MeasureOptions {
 /** By round; null where the sample does not count. */
 type SampleList = readonly (Sample | null)[]
 type Samples = Map<SystemName, (Sample | null)[]>
+type Recordings = Map<SystemName, Histograms[]>
 
 /** One of those that take turns. */
 interface Participant {
   readonly name: SystemName
-  measure(): Promise<Sample>
+  measure(): Promise<Sample | RecordedSample>
 }
 
 /** Measures one scenario, the systems in turn; who is first changes from round to round. */
@@ -64,11 +76,21 @@ export async function runScenario(
   const { name, title } = scenario
   const skipped = scenario.obstacle?.()
   if (skipped !== undefined) {
-    return { scenario: name, title, metrics: [], skipped, voids: [], impossible: [], samples: {} }
+    return {
+      scenario: name,
+      title,
+      metrics: [],
+      skipped,
+      voids: [],
+      impossible: [],
+      samples: {},
+      histograms: {},
+    }
   }
   const participants = participantsOf(scenario, peers, options)
   const rounds = Math.min(options.pairs, scenario.samplesMax ?? options.pairs)
   const samples: Samples = new Map(participants.map((participant) => [participant.name, []]))
+  const histograms: Recordings = new Map(participants.map((participant) => [participant.name, []]))
   const voids: string[] = []
   const impossible = new Set<string>()
   for (let round = 0; round < rounds; round++) {
@@ -76,7 +98,13 @@ export async function runScenario(
       options.sampling(scenario, participant, round)
       const list = samples.get(participant.name)!
       try {
-        list.push(await participant.measure())
+        const measured = await participant.measure()
+        if ('histograms' in measured) {
+          list.push(measured.values)
+          histograms.get(participant.name)!.push(measured.histograms)
+        } else {
+          list.push(measured)
+        }
       } catch (error) {
         list.push(null)
         const reason = error instanceof Error ? error.message : error
@@ -85,14 +113,14 @@ export async function runScenario(
       }
     }
   }
-  const metrics = summarise(scenario, samples)
   return {
     scenario: name,
     title,
-    metrics,
+    metrics: summarise(scenario, samples),
     voids,
     impossible: [...impossible],
     samples: Object.fromEntries(samples),
+    histograms: Object.fromEntries([...histograms].filter(([, recorded]) => recorded.length > 0)),
   }
 }
 

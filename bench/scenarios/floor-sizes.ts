@@ -1,6 +1,6 @@
 import { MIB, sizeName } from '../sizes.js'
 import { latencyFloors, throughputFloors } from './floors.js'
-import { LATENCY_METRICS, measureLatency } from './latency.js'
+import { LATENCY_METRICS, measureLatency, PUBLISH_SPAN } from './latency.js'
 import { closing, type MeasureOptions, type Sample, type Scenario, withServer } from './scenario.js'
 import { Stream } from './stream.js'
 
@@ -23,12 +23,12 @@ function floorLatency(payloadBytes: number): Scenario {
     title: `${sizeName(payloadBytes)}, publish to handler beside the machine's own mechanisms`,
     metrics: LATENCY_METRICS,
     peers: ['ringbus'],
-    floors: latencyFloors({ payloadBytes, hops: 2, count }),
+    floors: latencyFloors({ payloadBytes, hops: 2, span: PUBLISH_SPAN, count }),
     references: ['floor-futex', 'floor-socket-epoll'],
     samplesMax: 3,
     isLong: true,
     measure: (peer, options) =>
-      measureLatency(peer, options, 'pingPong', { payloadBytes, count: count(options) }),
+      measureLatency(peer, options, 'pingPong', { payloadBytes, count: count(options), span: PUBLISH_SPAN }),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { FloorName, Mechanism, ValueCounts } from '../floors/index.js'
-import { percentile } from '../statistics.js'
+import { Histogram } from '../histogram.js'
 import type { Floor, MeasureOptions, Sample } from './scenario.js'
 
 /** Nothing has to be compiled while it runs: enough to bring code and data into the caches. */
@@ -42,20 +42,23 @@ const THROUGHPUT_FLOORS: readonly ThroughputFloor[] = [
   { name: 'floor-posix-queue', mechanism: 'posix-queue', batchBytes: SINGLE_BYTES },
 ]
 
-/** Every message of a series, sorted. */
-function valuesOf(pairs: ValueCounts): Float64Array {
-  return Float64Array.from(pairs.flatMap(([value, count]) => new Array<number>(count).fill(value)))
+function histogramOf(pairs: ValueCounts): Histogram {
+  const histogram = new Histogram()
+  for (const [valueNs, count] of pairs) histogram.record(valueNs, count)
+  return histogram
 }
 
 interface LatencyShape {
   readonly payloadBytes: number
   /** Wake-ups within one value: two of what is published, four of a request with its reply. */
   readonly hops: 2 | 4
+  /** What they are to be compared with. */
+  readonly span: string
   count(options: MeasureOptions): number
 }
 
-/** All of them, with p50, p99 and p99.9 in microseconds. */
-export function latencyFloors({ payloadBytes, hops, count }: LatencyShape): Floor[] {
+/** All of them, with p50, p99, p99.9 and the maximum in microseconds. */
+export function latencyFloors({ payloadBytes, hops, span, count }: LatencyShape): Floor[] {
   return LATENCY_FLOORS.map(({ name, mechanism, processors }) => ({
     name,
     async measure(program, options) {
@@ -66,8 +69,9 @@ export function latencyFloors({ payloadBytes, hops, count }: LatencyShape): Floo
         warmupCount: WARMUP_COUNT,
         count: count(options),
       })
-      const sorted = valuesOf(pairs)
-      return [0.5, 0.99, 0.999].map((share) => percentile(sorted, share) / 1000)
+      const histogram = histogramOf(pairs)
+      const percentiles = [0.5, 0.99, 0.999].map((share) => histogram.percentileNs(share) / 1000)
+      return { values: [...percentiles, histogram.maxNs / 1000], histograms: { [span]: histogram.encode() } }
     },
   }))
 }

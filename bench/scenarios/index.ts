@@ -15,8 +15,10 @@ import { throughputScenarios } from './throughput.js'
 
 export type {
   Floor,
+  Histograms,
   MeasureOptions,
   Metric,
+  RecordedSample,
   Reference,
   Sample,
   Scenario,

@@ -8,7 +8,7 @@ import {
   type Floor,
   type MeasureOptions,
   type Metric,
-  type Sample,
+  type RecordedSample,
   type Scenario,
   withServer,
 } from './scenario.js'
@@ -20,7 +20,11 @@ const PAYLOAD_BYTES = 128
 /** Messages before the series: enough for every process to compile what it runs often. */
 const WARMUP_COUNT = 5000
 
-export const LATENCY_METRICS: readonly Metric[] = ['p50', 'p99', 'p99.9'].map((name) => ({
+/** What is called so in the results of a ping-pong. */
+export const PUBLISH_SPAN = 'publish to handler'
+const REQUEST_SPAN = 'request to reply'
+
+export const LATENCY_METRICS: readonly Metric[] = ['p50', 'p99', 'p99.9', 'max'].map((name) => ({
   name,
   unit: 'µs',
   better: 'lower',
@@ -29,6 +33,8 @@ export const LATENCY_METRICS: readonly Metric[] = ['p50', 'p99', 'p99.9'].map((n
 interface Series {
   readonly payloadBytes: number
   readonly count: number
+  /** What its times span, as histograms are called. */
+  readonly span: string
 }
 
 const PROCESSES = ['client', 'server'] as const
@@ -38,19 +44,28 @@ export function measureLatency(
   peer: Peer,
   options: MeasureOptions,
   command: 'pingPong' | 'request',
-  { payloadBytes, count }: Series,
-): Promise<Sample> {
+  { payloadBytes, count, span }: Series,
+): Promise<RecordedSample> {
   return withServer(peer, options, async (server) => {
     const worker = new Child<LatencyCommands>(LATENCY, options)
     try {
       await worker.call('connect', { peer: peer.name, address: server.address })
-      const { p50Us, p99Us, p999Us, processorNs } = await worker.call(command, {
+      const series = await worker.call(command, {
         serverPid: server.pid,
         payloadBytes,
         warmupCount: Math.min(WARMUP_COUNT, count),
         count,
       })
-      return [p50Us, p99Us, p999Us, ...processorValues(PROCESSES, processorNs, count)]
+      return {
+        values: [
+          series.p50Us,
+          series.p99Us,
+          series.p999Us,
+          series.maxUs,
+          ...processorValues(PROCESSES, series.processorNs, count),
+        ],
+        histograms: { [span]: series.histogram },
+      }
     } finally {
       await worker.stop()
     }
@@ -59,10 +74,11 @@ export function measureLatency(
 
 interface Shape {
   readonly command: 'pingPong' | 'request'
+  readonly span: string
   readonly floors: readonly Floor[]
 }
 
-function latency(name: string, title: string, { command, floors }: Shape): Scenario {
+function latency(name: string, title: string, { command, span, floors }: Shape): Scenario {
   return {
     name,
     title,
@@ -71,22 +87,37 @@ function latency(name: string, title: string, { command, floors }: Shape): Scena
     floors,
     references: ['nats', 'floor-futex'],
     measure: (peer, options) =>
-      measureLatency(peer, options, command, { payloadBytes: PAYLOAD_BYTES, count: options.seriesCount }),
+      measureLatency(peer, options, command, {
+        payloadBytes: PAYLOAD_BYTES,
+        count: options.seriesCount,
+        span,
+      }),
   }
 }
 
-function floorsOf(names: readonly FloorName[], hops: 2 | 4): Floor[] {
-  const shape = { payloadBytes: PAYLOAD_BYTES, hops, count: ({ seriesCount }: MeasureOptions) => seriesCount }
+function floorsOf(names: readonly FloorName[], hops: 2 | 4, span: string): Floor[] {
+  const shape = {
+    payloadBytes: PAYLOAD_BYTES,
+    hops,
+    span,
+    count: ({ seriesCount }: MeasureOptions) => seriesCount,
+  }
   return only(names, latencyFloors(shape))
 }
 
 export const latencyScenarios: readonly Scenario[] = [
   latency('ping-pong', '128 B, publish to handler, one message at a time', {
     command: 'pingPong',
-    floors: floorsOf(['floor-futex', 'floor-futex-unpinned', 'floor-socket-epoll', 'floor-pipe'], 2),
+    span: PUBLISH_SPAN,
+    floors: floorsOf(
+      ['floor-futex', 'floor-futex-unpinned', 'floor-socket-epoll', 'floor-pipe'],
+      2,
+      PUBLISH_SPAN,
+    ),
   }),
   latency('request', '128 B, request to reply, one at a time', {
     command: 'request',
-    floors: floorsOf(['floor-futex', 'floor-futex-unpinned', 'floor-socket-epoll'], 4),
+    span: REQUEST_SPAN,
+    floors: floorsOf(['floor-futex', 'floor-futex-unpinned', 'floor-socket-epoll'], 4, REQUEST_SPAN),
   }),
 ]

@@ -1,4 +1,5 @@
 import type { FloorName, FloorProgram } from '../floors/index.js'
+import type { EncodedHistogram } from '../histogram.js'
 import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
@@ -24,6 +25,15 @@ export type Unit =
 
 /** One value per metric, in the metrics' order; none where something cannot be known here. */
 export type Sample = readonly (number | undefined)[]
+
+/** All times of a sample, by what they span. */
+export type Histograms = Readonly<Record<string, EncodedHistogram>>
+
+/** A sample with the times that its values are percentiles of. */
+export interface RecordedSample {
+  readonly values: Sample
+  readonly histograms: Histograms
+}
 
 export interface MeasureOptions {
   /** How long a stream is published, after a warm-up. */
@@ -53,7 +63,7 @@ export type Reference = SystemName | 'best'
 /** A mechanism of the machine's own, in the metrics of a scenario: what a system on this machine starts from. */
 export interface Floor {
   readonly name: FloorName
-  measure(program: FloorProgram, options: MeasureOptions): Promise<Sample>
+  measure(program: FloorProgram, options: MeasureOptions): Promise<Sample | RecordedSample>
 }
 
 /**
@@ -74,7 +84,7 @@ export interface Scenario {
   readonly isLong?: true
   /** Why it cannot run here. */
   obstacle?(): string | undefined
-  measure(peer: Peer, options: MeasureOptions): Promise<Sample>
+  measure(peer: Peer, options: MeasureOptions): Promise<Sample | RecordedSample>
 }
 
 /** Something that has processes. */
