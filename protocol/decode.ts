@@ -54,7 +54,8 @@ export class FrameDecoder {
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
-  readonly #run = new FrameRun()
+  /** Made with the first message that a sink takes in runs. */
+  #run: FrameRun | undefined
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
   #body: Buffer = this.#header
@@ -113,6 +114,7 @@ export class FrameDecoder {
       if (next > end) return this.#startBody(chunk, offset, length)
       let refused: FrameFault | undefined
       if (this.#sink.run !== undefined && isPlainMessage(chunk, offset)) {
+        this.#run ??= new FrameRun()
         const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
         refused = this.#sink.run(run)
         offset = run.end
