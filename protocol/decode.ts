@@ -1,9 +1,10 @@
-import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, Kind, PAYLOAD_BYTES_CEILING } from './constants.js'
+import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
 import { type ErrorCode, RingbusError } from './errors.js'
 import {
   frameBytesMax,
   frameLayout,
   headerFault,
+  isPlainMessage,
   KIND_RULES,
   kindName,
   Offset,
@@ -108,12 +109,13 @@ export class FrameDecoder {
     const end = chunk.length
     while (end - offset >= HEADER_BYTES) {
       const length = readU32(chunk, offset)
-      const fault = this.#checkHeader(chunk, offset, length)
+      const isPlain = length <= this.#surelyFits && isPlainMessage(chunk, offset, length)
+      const fault = isPlain ? undefined : this.#checkHeader(chunk, offset, length)
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
       if (next > end) return this.#startBody(chunk, offset, length)
       let refused: FrameFault | undefined
-      if (this.#sink.run !== undefined && isPlainMessage(chunk, offset)) {
+      if (isPlain && this.#sink.run !== undefined) {
         this.#run ??= new FrameRun()
         const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
         refused = this.#sink.run(run)
@@ -221,8 +223,4 @@ export class FrameDecoder {
   #fault(code: ErrorCode, message: string, bytes: Buffer, start: number): FrameFault {
     return { code, message, kind: bytes[start + Offset.KIND]!, id: readU32(bytes, start + Offset.ID) }
   }
-}
-
-function isPlainMessage(bytes: Buffer, start: number): boolean {
-  return bytes[start + Offset.KIND] === Kind.MESSAGE && bytes[start + Offset.FLAGS] === 0
 }
