@@ -1,9 +1,10 @@
-import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, Kind, PAYLOAD_BYTES_CEILING } from './constants.js'
+import { CONTROL_BYTES_MAX, Flag, HEADER_BYTES, PAYLOAD_BYTES_CEILING } from './constants.js'
 import { type ErrorCode, RingbusError } from './errors.js'
 import {
   frameBytesMax,
   frameLayout,
   headerFault,
+  isPlainMessage,
   KIND_RULES,
   kindName,
   Offset,
@@ -54,7 +55,8 @@ export class FrameDecoder {
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
-  readonly #run = new FrameRun()
+  /** Made with the first message that a sink takes in runs. */
+  #run: FrameRun | undefined
   readonly #header = Buffer.alloc(HEADER_BYTES)
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
   #body: Buffer = this.#header
@@ -112,12 +114,14 @@ export class FrameDecoder {
     const end = chunk.length
     while (end - offset >= HEADER_BYTES) {
       const length = readU32(chunk, offset)
-      const fault = this.#checkHeader(chunk, offset, length)
+      const isPlain = length <= this.#surelyFits && isPlainMessage(chunk, offset, length)
+      const fault = isPlain ? undefined : this.#checkHeader(chunk, offset, length)
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
       if (next > end) return this.#startBody(chunk, offset, length)
       let refused: FrameFault | undefined
-      if (this.#sink.run !== undefined && isPlainMessage(chunk, offset)) {
+      if (isPlain && this.#sink.run !== undefined) {
+        this.#run ??= new FrameRun()
         const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
         refused = this.#sink.run(run)
         offset = run.end
@@ -224,8 +228,4 @@ export class FrameDecoder {
   #fault(code: ErrorCode, message: string, bytes: Buffer, start: number): FrameFault {
     return { code, message, kind: bytes[start + Offset.KIND]!, id: readU32(bytes, start + Offset.ID) }
   }
-}
-
-function isPlainMessage(bytes: Buffer, start: number): boolean {
-  return bytes[start + Offset.KIND] === Kind.MESSAGE && bytes[start + Offset.FLAGS] === 0
 }

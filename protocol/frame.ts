@@ -229,6 +229,17 @@ function descriptorFault(bytes: Uint8Array, offset: number): string | undefined 
   return undefined
 }
 
+/** Whether a frame, which is not too long, is a message without flags and with a sound header: most frames are. */
+export function isPlainMessage(bytes: Uint8Array, start: number, length: number): boolean {
+  return (
+    bytes[start + Offset.KIND] === Kind.MESSAGE &&
+    bytes[start + Offset.FLAGS] === 0 &&
+    bytes[start + Offset.PRIORITY]! <= PRIORITY_MAX &&
+    bytes[start + Offset.ENCODING]! <= ENCODING_MAX &&
+    length >= HEADER_BYTES
+  )
+}
+
 /** Says what is wrong with the fixed header of a frame of a known kind, or returns undefined. [WIRE-1.4] [WIRE-1.5] */
 export function headerFault(bytes: Uint8Array, start: number, rule: KindRule): string | undefined {
   if (bytes[start + Offset.FLAGS]! & ~rule.flags) return `${rule.name} does not allow these flags`

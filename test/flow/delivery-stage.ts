@@ -129,6 +129,8 @@ export class DeliveryStage {
   readonly suffering: number[] = []
   readonly recovered: number[] = []
   readonly overflows: string[] = []
+  /** Whether messages that are alike go through as one run, as they do behind a decoder. */
+  inRuns = true
   #listed: Outbox[] = []
   readonly #routes = new Map<string, Route>()
   #consumer = 0
@@ -197,13 +199,9 @@ export class DeliveryStage {
       end += frame.length
     }
     for (let start = 0, next = 0; next < messages.length; ) {
-      const { route } = messages[next]!
-      const run = new FrameRun().set(
-        READ_BUFFER,
-        start,
-        readU32(READ_BUFFER, start),
-        start + bytesOfTopic(messages, next),
-      )
+      const { route, frame } = messages[next]!
+      const limit = start + (this.inRuns ? bytesOfTopic(messages, next) : frame.length)
+      const run = new FrameRun().set(READ_BUFFER, start, readU32(frame, Offset.LENGTH), limit)
       this.router.publish(route, run, from)
       start = run.end
       next += run.messages
