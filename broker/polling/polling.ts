@@ -11,9 +11,11 @@ export class Polling {
   readonly places: PollPlaces
   readonly #limits: PollingLimits
   readonly #processors: number
-  readonly #poller = new Poller()
+  readonly #poller: Poller
+  #hasStopped = false
 
-  constructor(limits: PollingLimits, processors = availableParallelism()) {
+  constructor(limits: PollingLimits, processors = availableParallelism(), poller = new Poller()) {
+    this.#poller = poller
     this.#limits = limits
     this.#processors = processors
     // One is the broker's, also where it does not poll: whoever polls waits for it to run.
@@ -36,11 +38,13 @@ export class Polling {
 
   /** The limits have changed. On a single processor whoever polls keeps from running what is waited for. */
   reconfigured(): void {
-    this.#poller.policy = this.#processors > 1 ? policyOf(this.#limits.busyPollUs) : undefined
+    const mayPoll = this.#processors > 1 && !this.#hasStopped
+    this.#poller.policy = mayPoll ? policyOf(this.#limits.busyPollUs) : undefined
   }
 
   /** At once, and for good. */
   stop(): void {
+    this.#hasStopped = true
     this.#poller.policy = undefined
   }
 
