@@ -81,7 +81,7 @@ function checkSubscriptions(rows: readonly SubscriptionRow[]): Check {
 function checkPolling({ processors, busyPollUs, places, placesTaken, placesWanted }: PollingStats): Check {
   const name = 'polling'
   if (placesWanted > 0) {
-    const detail = `${counted(placesWanted, 'event loop')} with \`latency: 'low'\` may not poll: ${processors} processors leave ${counted(places, 'place')}`
+    const detail = `${counted(placesWanted, 'event loop')} with \`latency: 'low'\` may not poll: ${counted(processors, 'processor leaves', 'processors leave')} ${counted(places, 'place')}`
     const remedy =
       'Keep low latency for the programs that need it most, or use a machine with more processors: `ringbus status` shows who polls'
     return { name, ok: false, detail, remedy }
