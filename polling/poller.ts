@@ -69,7 +69,6 @@ export class Poller {
 
   readonly #turn = (): void => {
     this.#turnQueued = false
-    if (this.#deadlineUs === 0) return
     const nowUs = this.#host.nowUs()
     if (nowUs >= this.#deadlineUs) {
       this.#deadlineUs = 0

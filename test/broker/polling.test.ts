@@ -11,6 +11,7 @@ import { Client } from './transcript.js'
 
 const PROCESSORS = availableParallelism()
 const testWithProcessors = PROCESSORS > 1 ? test : test.skip
+const serialTestWithProcessors = PROCESSORS > 1 ? test.serial : test.serial.skip
 
 class Poll implements PollingClient {
   readonly loop: string
@@ -210,6 +211,25 @@ testWithProcessors(
     for (let count = 0; count < 50; count++) t.is(await turnsOfOther(), 0)
   },
 )
+
+// Before the others, whose brokers stop as well.
+serialTestWithProcessors('a broker takes a new budget, and its end is that of its polling', async (t) => {
+  const { broker, client } = await startBench(t, { busyPollUs: 50 })
+  const user = await client()
+  const stats = async () => (await user.ask<{ polling: object }>('$SYS.stats')).polling
+  t.like(await stats(), { busyPollUs: 50, polls: true })
+  broker.reconfigure({ busyPollUs: 0 })
+  t.like(await stats(), { busyPollUs: 0, polls: false })
+  let stops = 0
+  const { stop } = Polling.prototype
+  Polling.prototype.stop = function (this: Polling) {
+    stops += 1
+    stop.call(this)
+  }
+  t.teardown(() => Object.assign(Polling.prototype, { stop }))
+  await broker.close()
+  t.is(stops, 1)
+})
 
 test('loops of several processes are told apart, and so are those of one', (t) => {
   t.is(new Set([loopName(1, 0), loopName(1, 1), loopName(11, 0), loopName(10, 1)]).size, 4)

@@ -110,6 +110,13 @@ test('a trial lasts 16 waits; what it spared was too dear: it sleeps, and pauses
   t.true(stage.nowUs - asleepSinceUs <= 20_060)
 })
 
+test('after a trial that failed, wake-ups are counted from nothing', (t) => {
+  const stage = new Stage().engaged().arrives(90, 16).arrives(30_000).arrives(60, 7)
+  t.false(stage.budget.isPolling)
+  stage.arrives(60)
+  t.true(stage.budget.isPolling)
+})
+
 test('pauses double up to a second, and begin anew after a trial that spared much', (t) => {
   const stage = new Stage()
   const pausesMs: number[] = []
@@ -162,11 +169,13 @@ test('when others have the processor for long, it sleeps', (t) => {
 })
 
 test('a wait beyond the budget spares nothing, whoever has noticed its end', (t) => {
-  const stage = new Stage().engaged()
-  for (let wait = 0; wait < 15; wait++) stage.arrivesLate(101)
-  t.true(stage.budget.isPolling)
-  stage.arrivesLate(101)
-  t.false(stage.budget.isPolling)
+  const within = new Stage().engaged()
+  for (let pair = 0; pair < 100; pair++) within.arrives(10).arrivesLate(100)
+  t.true(within.budget.isPolling)
+  // 111 µs for one wake-up, or for two.
+  const beyond = new Stage().engaged()
+  for (let pair = 0; pair < 8; pair++) beyond.arrives(10).arrivesLate(101)
+  t.false(beyond.budget.isPolling)
 })
 
 test('what is sent begins a wait for what comes back', (t) => {

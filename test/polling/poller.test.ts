@@ -87,6 +87,25 @@ test('a new policy begins anew', (t) => {
   t.is(thread.queued.length, 0)
 })
 
+test('polls that end in vain end polling', (t) => {
+  const thread = new Thread()
+  const poller = new Poller(thread)
+  poller.policy = { budgetUs: 100, worthUs: 60, nearUs: 200 }
+  const arrives = (afterUs: number) => {
+    thread.turn(afterUs)
+    poller.arrived()
+  }
+  for (let count = 0; count < 100; count++) arrives(20)
+  t.true(poller.isPolling)
+  for (let count = 0; count < 3; count++) {
+    thread.turn(100)
+    arrives(5000)
+    t.true(poller.isPolling)
+  }
+  thread.turn(100)
+  t.false(poller.isPolling)
+})
+
 test('without a policy it takes no part in anything', (t) => {
   const thread = new Thread()
   const poller = new Poller(thread)
