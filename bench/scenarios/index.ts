@@ -5,6 +5,7 @@ import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
 import { pipelineMemoryScenario } from './pipeline-memory.js'
+import { pollingScenarios } from './polling.js'
 import { requestsScenario } from './requests.js'
 import { ringMemoryScenario } from './ring-memory.js'
 import { scaleScenario } from './scale.js'
@@ -28,6 +29,7 @@ export type {
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
+  ...pollingScenarios,
   requestsScenario,
   ...overtakingScenarios,
   ...floorScenarios,

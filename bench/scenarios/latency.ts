@@ -83,7 +83,7 @@ function latency(name: string, title: string, { command, span, floors }: Shape):
     name,
     title,
     metrics: [...LATENCY_METRICS, ...processorMetrics(PROCESSES)],
-    peers: ['ringbus', 'nats'],
+    peers: ['ringbus', 'ringbus-low', 'nats'],
     floors,
     references: ['nats', 'floor-futex'],
     measure: (peer, options) =>
