@@ -13,7 +13,10 @@ interface Waiting {
   reject(error: Error): void
 }
 
-/** A process that takes part in measurements: it does what it is told, until it is ended. */
+/**
+ * A process that takes part in measurements: it does what it is told, until it is ended. It has a process group of its
+ * own, so that a signal of the terminal reaches this process alone, which then ends the others.
+ */
 export class WorkerProcess {
   readonly #process: ChildProcess
   readonly #exited: Promise<void>
@@ -24,6 +27,7 @@ export class WorkerProcess {
     this.#process = fork(SCRIPT, [], {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      detached: true,
     })
     this.#process.on('message', (answer: Answer) => this.#settle(answer))
     this.#exited = new Promise((resolve) => {

@@ -159,5 +159,3 @@ async function endWithParent(): Promise<void> {
 
 process.on('message', (call: Call) => void answer(call))
 process.on('disconnect', () => void endWithParent())
-// A terminal tells all of its processes. The parent looks at it, and ends its workers.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})

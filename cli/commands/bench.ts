@@ -72,14 +72,21 @@ async function run(options: BenchOptions): Promise<void> {
   try {
     const measured = measure(lab, options, endsAtMs)
     const findings = await Promise.race([measured, interruption.interrupted, output.readerGone])
-    if (findings !== undefined) {
-      output.write(options.json === true ? benchJson(findings, options.seconds) : benchReport(findings))
-      if (findings.results.some(({ outcome }) => outcome.status === 'void')) process.exitCode = ExitCode.ERROR
-    }
+    if (findings !== undefined) write(findings, options, output)
+  } catch (error) {
+    // Of a signal to all processes, what it did to the others may be heard of first.
+    await lab.end()
+    if (!interruption.signal.aborted) throw error
   } finally {
     await lab.end()
   }
   await interruption.conclude(output)
+}
+
+function write(findings: BenchFindings, { json, seconds: span }: BenchOptions, output: Output): void {
+  output.write(json === true ? benchJson(findings, span) : benchReport(findings))
+  const isVoid = findings.results.some(({ outcome }) => outcome.status === 'void')
+  if (isVoid) process.exitCode = ExitCode.ERROR
 }
 
 function seconds(text: string): number {
