@@ -35,6 +35,8 @@ export interface FrameTargets {
   readonly barriers: Barriers
   readonly rings: Rings
   readonly outbox: Outbox
+  /** The broker says whether this client may poll. */
+  readonly mayPoll: (isPermitted: boolean) => void
   /** The broker refused a frame of this kind; after a fatal refusal it closes the connection. */
   readonly refused: (error: RingbusError, kind: number, id: number, fatal: boolean) => void
 }
@@ -122,6 +124,9 @@ export class FrameRouter implements FrameSink {
         return undefined
       case Kind.RESUME:
         outbox.resume(readU32(bytes, start + Offset.TOPIC), id)
+        return undefined
+      case Kind.POLL:
+        this.#targets.mayPoll(id !== 0)
         return undefined
       default:
         return fault('UNEXPECTED_FRAME', `${kindName(kind)} does not come here, or not again`, bytes, start)

@@ -114,6 +114,7 @@ export const KIND_RULES: readonly (KindRule | undefined)[] = (() => {
   rules[Kind.PAUSE] = control('PAUSE', 'client')
   rules[Kind.RESUME] = control('RESUME', 'client')
   rules[Kind.LATENCY] = control('LATENCY', 'broker')
+  rules[Kind.POLL] = control('POLL', 'client')
   rules[Kind.MESSAGE] = message('MESSAGE', Flag.RETAIN)
   rules[Kind.ATTACH] = control('ATTACH', 'broker')
   rules[Kind.GRANT] = control('GRANT', 'client')

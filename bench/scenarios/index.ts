@@ -4,6 +4,7 @@ import { overtakingScenarios } from './overtaking.js'
 import { payloadLatencyScenarios } from './payload-latency.js'
 import { payloadStreamScenarios } from './payload-streams.js'
 import { pipelineMemoryScenario } from './pipeline-memory.js'
+import { pollingScenarios } from './polling.js'
 import { ringMemoryScenario } from './ring-memory.js'
 import type { Scenario } from './scenario.js'
 import { stoppedSubscriberScenario } from './stopped-subscriber.js'
@@ -21,6 +22,7 @@ export type {
 export const SCENARIOS: readonly Scenario[] = [
   ...throughputScenarios,
   ...latencyScenarios,
+  ...pollingScenarios,
   ...overtakingScenarios,
   ...payloadLatencyScenarios,
   ...payloadStreamScenarios,

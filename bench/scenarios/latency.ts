@@ -20,7 +20,7 @@ function latency(name: string, title: string, command: 'pingPong' | 'request'): 
     name,
     title,
     metrics: METRICS,
-    peers: ['ringbus', 'nats'],
+    peers: ['ringbus', 'ringbus-low', 'nats'],
     references: ['nats'],
     measure(peer, options) {
       return withServer(peer, options, async (server) => {

@@ -130,6 +130,7 @@ export class Session implements FrameSink {
     if (this.#deadline !== undefined && (peer.state as Peer['state']) === 'open') this.#rearm(undefined)
     this.#options.partials.track(this, this.#decoder.partialBytes)
     this.#hub.flush()
+    this.#hub.polling.arrived()
   }
 
   #ended(): void {

@@ -2,6 +2,7 @@ import { controlFrame, type ErrorCode, encodeBody, Kind } from '../../protocol/i
 import type { Outbox } from '../egress/outbox.js'
 import type { DeniedRoute } from '../permissions/denied-route.js'
 import { Grant } from '../permissions/grant.js'
+import type { PollingClient } from '../polling/places.js'
 import { type Link, Service } from '../requests/service.js'
 import { ClientRings, type RingClient } from '../rings/client-rings.js'
 import { EndedSubscriptions } from '../routing/ended-subscriptions.js'
@@ -57,6 +58,8 @@ export class Peer implements Owner, RingClient {
   token: Buffer | undefined
   /** Whether it can map segments. */
   mapsSegments = false
+  /** Set when it would poll. */
+  polling: PollingClient | undefined
   /** Subscriptions of which the client may still report something. */
   readonly ended = new EndedSubscriptions()
   messagesReceived = 0

@@ -73,11 +73,11 @@ function latencyTable(results: readonly Result[]): string {
   const floor = latencyOf(results, 'floor-echo')
   const rows = results.flatMap(({ title, outcome }) => {
     if (outcome.status !== 'measured' || outcome.figure.kind !== 'latency') return []
-    const { p50Us, p99Us, p999Us } = outcome.figure
+    const { p50Us, p99Us, p999Us, note = '' } = outcome.figure
     const floors = floor === undefined ? '' : (p50Us / floor.p50Us).toFixed(1)
-    return [[title, micros(p50Us), micros(p99Us), micros(p999Us), floors]]
+    return [[title, micros(p50Us), micros(p99Us), micros(p999Us), floors, note]]
   })
-  const headings = ['Latency in µs', 'p50', 'p99', 'p99.9', '× bare']
+  const headings = ['Latency in µs', 'p50', 'p99', 'p99.9', '× bare', '']
   return rows.length === 0 ? '' : table(headings, rows)
 }
 

@@ -3,6 +3,8 @@ import type { Percentiles } from './percentiles.js'
 /** One payload at a time: how long each takes. */
 export interface LatencyFigure extends Percentiles {
   readonly kind: 'latency'
+  /** What is different from how it is measured elsewhere. */
+  readonly note?: string
 }
 
 /** As many as possible: how many there are in a second. */
@@ -37,6 +39,7 @@ export const MEASUREMENT_NAMES = [
   'floor-echo',
   'floor-stream',
   'latency',
+  'latency-low',
   'request',
   'requests-64',
   'throughput',

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RingbusError } from '../../client/index.js'
-import type { BrokerStats } from '../broker-status.js'
+import type { BrokerStats, PollingStats } from '../broker-status.js'
 import type { Bus } from '../bus.js'
 import { openSession } from './session.js'
 import { WorkerProcess } from './worker-process.js'
@@ -83,13 +83,13 @@ export class Lab {
 
   /** Undefined when the broker does not permit to ask. */
   async ringDeliveries(): Promise<RingDeliveries | undefined> {
-    try {
-      const { data } = await this.#observer!.request<BrokerStats>('$SYS.stats', {})
-      return { byRing: data.rings.delivered, bySocket: data.rings.inlined }
-    } catch (error) {
-      if (error instanceof RingbusError && error.code === 'PERMISSION_DENIED') return undefined
-      throw error
-    }
+    const stats = await this.#stats()
+    return stats === undefined ? undefined : { byRing: stats.rings.delivered, bySocket: stats.rings.inlined }
+  }
+
+  /** Undefined when the broker does not permit to ask. */
+  async polling(): Promise<PollingStats | undefined> {
+    return (await this.#stats())?.polling
   }
 
   /** Ends what may still wait for messages that do not come; what follows gets new processes. */
@@ -110,6 +110,15 @@ export class Lab {
   endAtOnce(): void {
     this.#killAll()
     this.#removeDirectory()
+  }
+
+  async #stats(): Promise<BrokerStats | undefined> {
+    try {
+      return (await this.#observer!.request<BrokerStats>('$SYS.stats', {})).data
+    } catch (error) {
+      if (error instanceof RingbusError && error.code === 'PERMISSION_DENIED') return undefined
+      throw error
+    }
   }
 
   async #startBroker(): Promise<string> {

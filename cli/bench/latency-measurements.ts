@@ -1,8 +1,11 @@
 import { NS_PER_S } from './clock.js'
 import type { LatencyFigure, RateFigure } from './figures.js'
 import type { Lab } from './lab.js'
+import { NothingToMeasure } from './nothing-to-measure.js'
 import { percentilesOf } from './percentiles.js'
 import { connectAll, disconnectAll, phases } from './phases.js'
+import type { PingPongOrder } from './tasks/ping-pong.js'
+import type { WorkerProcess } from './worker-process.js'
 
 /** A small message, as most are. */
 export const SMALL_BYTES = 128
@@ -22,18 +25,53 @@ export async function measureFloorEcho(lab: Lab, slotMs: number): Promise<Latenc
 /** From the call of `publish` in one process to the handler in another, in turn from both sides. */
 export async function measurePingPong(lab: Lab, slotMs: number): Promise<LatencyFigure> {
   const [near, far] = lab.workers(2)
+  const { nearOrder, farOrder } = ordersFor(lab)
+  await connectAll(lab, [near!, far!])
+  await far!.call('joinPingPong', farOrder)
+  await near!.call('joinPingPong', nearOrder)
+  return playWith([near!, far!], slotMs)
+}
+
+/**
+ * The same with clients that poll. Where there is a place for one event loop alone, both ends are in one process, as
+ * clients that share a loop do; a second process would sleep.
+ */
+export async function measureLowLatency(lab: Lab, slotMs: number): Promise<LatencyFigure> {
+  const polling = await lab.polling()
+  const places = polling === undefined ? 2 : polling.places - polling.placesTaken
+  if (places < 1) throw new NothingToMeasure('there is no place for a client that polls')
+  const [near, far] = lab.workers(2)
+  const { nearOrder, farOrder } = ordersFor(lab)
+  if (places > 1) {
+    await connectAll(lab, [near!, far!], 'low')
+    await far!.call('joinPingPong', farOrder)
+    await near!.call('joinPingPong', nearOrder)
+    return playWith([near!, far!], slotMs)
+  }
+  await near!.call('connectTwice', { path: lab.path, brokerUid: lab.brokerUid, latency: 'low' })
+  await near!.call('joinFarEnd', farOrder)
+  await near!.call('joinPingPong', nearOrder)
+  return { ...(await playWith([near!], slotMs)), note: 'both ends in one process' }
+}
+
+function ordersFor(lab: Lab): { nearOrder: PingPongOrder; farOrder: PingPongOrder } {
   const ping = lab.newTopic('ping')
   const pong = lab.newTopic('pong')
+  return {
+    nearOrder: { says: ping, hears: pong, payloadBytes: SMALL_BYTES },
+    farOrder: { says: pong, hears: ping, payloadBytes: SMALL_BYTES },
+  }
+}
+
+/** The first of them serves. */
+async function playWith(workers: readonly WorkerProcess[], slotMs: number): Promise<LatencyFigure> {
   const { warmupMs, measuredMs } = phases(slotMs)
-  await connectAll(lab, [near!, far!])
-  await far!.call('joinPingPong', { says: pong, hears: ping, payloadBytes: SMALL_BYTES })
-  await near!.call('joinPingPong', { says: ping, hears: pong, payloadBytes: SMALL_BYTES })
-  const take = () => Promise.all([near!.call('takeTimes', null), far!.call('takeTimes', null)])
-  await near!.call('playPingPong', warmupMs, warmupMs)
+  const take = () => Promise.all(workers.map((worker) => worker.call('takeTimes', null)))
+  await workers[0]!.call('playPingPong', warmupMs, warmupMs)
   await take()
-  await near!.call('playPingPong', measuredMs, measuredMs)
-  const timesNs = await take()
-  await disconnectAll([near!, far!])
+  await workers[0]!.call('playPingPong', measuredMs, measuredMs)
+  const timesNs = (await take()).flat()
+  await disconnectAll(workers)
   return { kind: 'latency', ...percentilesOf(...timesNs) }
 }
 

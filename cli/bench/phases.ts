@@ -10,8 +10,12 @@ export function phases(slotMs: number): { warmupMs: number; measuredMs: number }
   return { warmupMs: slotMs * WARMUP_SHARE, measuredMs: slotMs * MEASURED_SHARE }
 }
 
-export async function connectAll(lab: Lab, workers: readonly WorkerProcess[]): Promise<void> {
-  const order = { path: lab.path, brokerUid: lab.brokerUid }
+export async function connectAll(
+  lab: Lab,
+  workers: readonly WorkerProcess[],
+  latency: 'normal' | 'low' = 'normal',
+): Promise<void> {
+  const order = { path: lab.path, brokerUid: lab.brokerUid, latency }
   await Promise.all(workers.map((worker) => worker.call('connect', order)))
 }
 

@@ -2,11 +2,13 @@ import type { Figure, MeasurementName, Outcome, Result } from './figures.js'
 import type { Lab } from './lab.js'
 import {
   measureFloorEcho,
+  measureLowLatency,
   measurePingPong,
   measureRequest,
   measureRequestsInFlight,
   SMALL_BYTES,
 } from './latency-measurements.js'
+import { NothingToMeasure } from './nothing-to-measure.js'
 import { StreamFault } from './stream-fault.js'
 import { measureFloorStream, measureStream } from './stream-measurements.js'
 import type { TimeBudget } from './time-budget.js'
@@ -46,6 +48,12 @@ export const MEASUREMENTS: readonly Measurement[] = [
     title: `publish to handler, ${SMALL_BYTES} B`,
     weight: 1.5,
     run: measurePingPong,
+  },
+  {
+    name: 'latency-low',
+    title: `the same with \`latency: 'low'\``,
+    weight: 1.3,
+    run: measureLowLatency,
   },
   {
     name: 'request',
@@ -122,6 +130,7 @@ async function outcomeOf<On extends { replaceWorkers(): Promise<void> }>(
   try {
     return { status: 'measured', figure: await measurement.run(on, slotMs) }
   } catch (error) {
+    if (error instanceof NothingToMeasure) return { status: 'skipped', reason: error.message }
     if (!(error instanceof StreamFault)) throw error
     await on.replaceWorkers()
     return { status: 'void', fault: error.message }

@@ -1,4 +1,5 @@
 import type { Check } from '../../client/index.js'
+import type { PollingStats } from '../broker-status.js'
 import type { Finding } from '../findings.js'
 import { bytes, counted } from '../quantities.js'
 import { latencyOf, type Result, rateOf } from './figures.js'
@@ -11,6 +12,8 @@ export interface Evidence {
   /** What `diagnose` says of the broker that was measured. */
   readonly checks: readonly Check[]
   readonly results: readonly Result[]
+  /** Undefined when the broker does not permit to ask. */
+  readonly polling: PollingStats | undefined
   /** While it was measured; undefined where the system does not say. */
   readonly use: ProcessorUse | undefined
 }
@@ -31,6 +34,9 @@ const MEMORY_BYTES_WANTED = 512 * 1024 * 1024
 /** A client and a broker have more to do than an echo. Beyond this, processes wait for something else as well. */
 const FLOORS_MAX = 4
 
+/** Of the time that messages take by default: polling that saves less than this is not worth its processor time. */
+const POLLED_SHARE_MAX = 0.8
+
 const NODE_MAJOR_MIN = 20
 
 /** What the figures are worth on this machine, and what stands in their way. */
@@ -40,6 +46,7 @@ export function verdict(evidence: Evidence): Finding[] {
     addon(evidence),
     rings(evidence),
     latency(evidence),
+    polling(evidence),
     processors(evidence),
     load(evidence),
     stolen(evidence),
@@ -102,6 +109,32 @@ function latency({ results }: Evidence): Finding | undefined {
   if (floors <= FLOORS_MAX) return { name: 'latency', status: 'ok', detail }
   const remedy = 'Mend what is found below, and run it again when nothing else runs'
   return { name: 'latency', status: 'warn', detail, remedy }
+}
+
+/** Whether polling makes messages faster here, and for how many programs it can. */
+function polling({ results, polling: stats }: Evidence): Finding | undefined {
+  const name = 'polling'
+  if (stats !== undefined && stats.places === 0) {
+    return { name, status: 'ok', detail: 'nobody polls: there is no processor for it' }
+  }
+  const free = stats === undefined ? '' : `; ${counted(stats.places, 'place')} for event loops of clients`
+  const normal = latencyOf(results, 'latency')
+  const low = latencyOf(results, 'latency-low')
+  if (normal === undefined || low === undefined) {
+    return stats === undefined ? undefined : { name, status: 'ok', detail: `${brokerPolls(stats)}${free}` }
+  }
+  const share = low.p50Us / normal.p50Us
+  const detail = `with \`latency: 'low'\` a message takes ${share.toFixed(2)} of the time${free}`
+  if (share <= POLLED_SHARE_MAX) return { name, status: 'ok', detail }
+  const remedy =
+    stats?.busyPollUs === 0
+      ? 'Let the broker poll as well: start it without `--busy-poll 0`'
+      : 'Leave it out here: it pays where processors have nothing else to do'
+  return { name, status: 'warn', detail, remedy }
+}
+
+function brokerPolls({ busyPollUs }: PollingStats): string {
+  return busyPollUs === 0 ? 'the broker never polls' : 'the broker polls where it pays'
 }
 
 function processors({ machine }: Evidence): Finding {

@@ -26,9 +26,12 @@ let broker: Broker | undefined
 /** Holds what a broker here has made; removed with it, should the parent be killed. */
 let directory: string | undefined
 let bus: Bus | undefined
-/** Rejects when the connection is lost, or something that was sent is refused. */
+/** Rejects when a connection is lost, or something that was sent is refused. */
 let failed: Promise<never> | undefined
-let end: PingPongEnd | undefined
+/** A second connection, where both ends of a ping-pong are here. */
+let farBus: Bus | undefined
+let near: PingPongEnd | undefined
+let far: PingPongEnd | undefined
 let publisher: StreamPublisher | undefined
 let subscriber: StreamSubscriber | undefined
 let floor: FloorServer | undefined
@@ -42,33 +45,39 @@ const commands = {
   },
 
   async connect(order: ConnectOrder): Promise<void> {
-    bus?.destroy()
-    const opened = await openSession(order)
-    bus = opened
-    failed = Promise.race([
-      connectionLost(opened),
-      new Promise<never>((_resolve, reject) => opened.on('error', reject)),
-    ])
-    failed.catch(() => {})
+    disconnect()
+    bus = await openWatched(order)
   },
 
-  /** Ends the connection, and so all that was subscribed and served; what is under way there may fail. */
+  /** The same, and a second connection, for the other end of a ping-pong. */
+  async connectTwice(order: ConnectOrder): Promise<void> {
+    disconnect()
+    bus = await openWatched(order)
+    farBus = await openWatched(order)
+  },
+
   disconnect(_nothing: null): void {
-    bus?.destroy()
-    bus = undefined
+    disconnect()
   },
 
   async joinPingPong(order: PingPongOrder): Promise<void> {
-    end = new PingPongEnd(connection(), order)
-    await end.ready
+    near = new PingPongEnd(connection(), order)
+    await near.ready
+  },
+
+  /** Makes the other end of this one, at the second connection. */
+  async joinFarEnd(order: PingPongOrder): Promise<void> {
+    far = new PingPongEnd(farBus!, order)
+    await far.ready
   },
 
   playPingPong(durationMs: number): Promise<void> {
-    return unlessFailed(end!.play(durationMs))
+    return unlessFailed(near!.play(durationMs))
   },
 
-  takeTimes(_nothing: null): Float64Array {
-    return end!.takeTimesNs()
+  /** Those of every end that is here. */
+  takeTimes(_nothing: null): Float64Array[] {
+    return [near, far].filter((end) => end !== undefined).map((end) => end.takeTimesNs())
   },
 
   serveEcho({ topic, concurrency }: { topic: string; concurrency: number }): Promise<void> {
@@ -128,6 +137,26 @@ const commands = {
 
 export type WorkerCommands = typeof commands
 
+async function openWatched(order: ConnectOrder): Promise<Bus> {
+  const opened = await openSession(order)
+  const before = failed ?? new Promise<never>(() => {})
+  const refused = new Promise<never>((_resolve, reject) => opened.on('error', reject))
+  failed = Promise.race([before, refused, connectionLost(opened)])
+  failed.catch(() => {})
+  return opened
+}
+
+/** Ends what was subscribed and served as well; what is under way there may fail. */
+function disconnect(): void {
+  bus?.destroy()
+  farBus?.destroy()
+  bus = undefined
+  farBus = undefined
+  failed = undefined
+  near = undefined
+  far = undefined
+}
+
 function connection(): Bus {
   if (bus === undefined) throw new RingbusError('DISCONNECTED', 'The worker is not connected')
   return bus
@@ -150,7 +179,7 @@ async function answer({ id, command, argument }: Call): Promise<void> {
 }
 
 async function endWithParent(): Promise<void> {
-  bus?.destroy()
+  disconnect()
   floor?.close()
   await broker?.destroy()
   if (directory !== undefined) rmSync(directory, { recursive: true, force: true })

@@ -36,11 +36,12 @@ broker that runs at the usual socket is not touched. --running measures that one
 that nobody else has, but with all the speed that it has, which its other clients will feel.
 
 Beside it is measured what two processes get by a bare Unix socket, which is what the machine gives: there and back
-it wakes two processes, as a message on its way through a broker does, and a request four. Every payload is checked:
-if one is missing, out of order or damaged, there is no figure, and the exit code is 1. What follows the figures says
-what they are worth on this machine, and what stands in their way; "warn" comes with a remedy.
+it wakes two processes, as a message on its way through a broker does, and a request four. With \`latency: 'low'\`
+clients poll, each of which needs a processor; with two processors, both ends are in one process.
 
-The names for --only: ${MEASUREMENT_NAMES.join(', ')}.
+Every payload is checked: if one is missing, out of order or damaged, there is no figure, and the exit code is 1.
+What follows the figures says what they are worth on this machine, and what stands in their way; "warn" comes with a
+remedy. --log-level info says what is being measured, for logs.
 
 Examples:
   ringbus bench
@@ -114,13 +115,14 @@ async function measure(lab: Lab, options: BenchOptions, endsAtMs: number): Promi
     const before = processorTimes()
     await lab.start()
     const checks = await diagnose({ path: lab.path, brokerUid: lab.brokerUid })
+    const polling = await lab.polling()
     const results = await measureChosen(lab, options.only, checks, endsAtMs, begins)
     const use = useBetween(before, processorTimes())
     return {
       path: lab.isOwn ? null : lab.path,
       machine,
       results,
-      verdict: verdict({ machine, checks, results, use }),
+      verdict: verdict({ machine, checks, results, polling, use }),
     }
   } finally {
     progress.clear()

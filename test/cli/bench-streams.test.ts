@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Figure } from '../../cli/bench/figures.js'
+import { NothingToMeasure } from '../../cli/bench/nothing-to-measure.js'
 import { percentilesOf } from '../../cli/bench/percentiles.js'
 import { type Measurement, measureAll } from '../../cli/bench/plan.js'
 import { newReport, writeReport } from '../../cli/bench/progress-report.js'
@@ -181,6 +182,9 @@ test('a void measurement has no figure, and those behind it get other processes'
     }),
     bench.measurement('request', () => FIGURE),
     { ...bench.measurement('large-in-place', () => FIGURE), needsRings: true as const },
+    bench.measurement('latency-low', () => {
+      throw new NothingToMeasure('no place')
+    }),
   ]
   const results = await measureAll(plan, siteOf(bench, plan.length))
   t.deepEqual(
@@ -189,9 +193,10 @@ test('a void measurement has no figure, and those behind it get other processes'
       { status: 'void', fault: 'payload 3 came where 2 was expected' },
       { status: 'measured', figure: FIGURE },
       { status: 'skipped', reason: 'no rings' },
+      { status: 'skipped', reason: 'no place' },
     ],
   )
-  t.deepEqual(bench.log, ['latency', 'replaced', 'request'])
+  t.deepEqual(bench.log, ['latency', 'replaced', 'request', 'latency-low'])
 })
 
 test('any other error ends all measurements', async (t) => {

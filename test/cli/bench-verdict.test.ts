@@ -9,6 +9,7 @@ import { describeMachine, type Machine } from '../../cli/bench/machine.js'
 import { processorTimes, useBetween } from '../../cli/bench/processor-times.js'
 import { ProgressLine } from '../../cli/bench/progress-line.js'
 import { type Evidence, verdict } from '../../cli/bench/verdict.js'
+import type { PollingStats } from '../../cli/broker-status.js'
 import type { Finding } from '../../cli/findings.js'
 
 const GIB = 1024 ** 3
@@ -26,6 +27,16 @@ const AT_REST: Machine = {
   busyShare: 0.02,
   container: false,
   virtualMachine: false,
+}
+
+const POLLING: PollingStats = {
+  busyPollUs: 'auto',
+  polls: false,
+  turns: 0,
+  processors: 4,
+  places: 3,
+  placesTaken: 0,
+  placesWanted: 0,
 }
 
 const CHECKS = [
@@ -56,7 +67,7 @@ function without(name: MeasurementName, outcome: Outcome): Result {
   return { name, title: `the ${name}`, outcome }
 }
 
-const RESULTS = [latency('floor-echo', 20), latency('latency', 30), large(100, 0)]
+const RESULTS = [latency('floor-echo', 20), latency('latency', 30), latency('latency-low', 15), large(100, 0)]
 
 function findings(evidence: Partial<Evidence> & { on?: Partial<Machine> } = {}): Map<string, Finding> {
   const { on = {}, ...rest } = evidence
@@ -64,6 +75,7 @@ function findings(evidence: Partial<Evidence> & { on?: Partial<Machine> } = {}):
     machine: { ...AT_REST, ...on },
     checks: CHECKS,
     results: RESULTS,
+    polling: POLLING,
     use: { busy: 0.5, stolen: 0 },
     ...rest,
   })
@@ -74,10 +86,10 @@ test('on a machine at rest all is well', (t) => {
   const all = [...findings().values()]
   t.deepEqual(
     all.map(({ name }) => name),
-    ['streams', 'addon', 'rings', 'latency', 'processors', 'load', 'memory', 'open files', 'node'],
+    ['streams', 'addon', 'rings', 'latency', 'polling', 'processors', 'load', 'memory', 'open files', 'node'],
   )
   t.true(all.every(({ status, remedy }) => status === 'ok' && remedy === undefined))
-  t.regex(findings().get('streams')!.detail, /^all 2,100 messages/)
+  t.regex(findings().get('streams')!.detail, /^all 3,100 messages/)
   t.regex(findings().get('latency')!.detail, /^a message takes 1\.5 times as long as a bare socket/)
 })
 
@@ -87,6 +99,12 @@ const WARNINGS: [what: string, name: string, evidence: Parameters<typeof finding
   ['a busy moment', 'load', { on: { busyShare: 0.5 } }, /busy \(load average 0\.1, 50 % .*mean little/],
   ['a high load average', 'load', { on: { loadAverage: 3 } }, /busy \(load average 3\.0/],
   ['a host that is shared', 'host', { use: { busy: 0.5, stolen: 0.1 } }, /took 10 % of the processor time/],
+  [
+    'polling in vain',
+    'polling',
+    { results: [latency('latency', 30), latency('latency-low', 29)] },
+    /takes 0\.97/,
+  ],
   ['little free memory', 'memory', { on: { memoryFreeBytes: GIB / 4 } }, /^256\.0 MiB free; a ring/],
   ['a limit of memory', 'memory', { on: { memoryLimitBytes: GIB / 8 } }, /^control groups leave 128\.0 MiB/],
   ['an old Node', 'node', { on: { node: 'v18.20.0' } }, /^v18\.20\.0 is older/],
@@ -114,6 +132,31 @@ test('what `diagnose` finds is a warning with its remedy, whatever was measured'
   for (const { name } of checks) {
     t.deepEqual(found.get(name), { name, status: 'warn', detail: `no ${name}`, remedy: `mend ${name}` })
   }
+})
+
+test('the verdict says who may poll, and whether that helps', (t) => {
+  const [, normal, low] = RESULTS
+  const detailOf = (evidence: Parameters<typeof findings>[0]) => findings(evidence).get('polling')?.detail
+  t.is(
+    detailOf({}),
+    "with `latency: 'low'` a message takes 0.50 of the time; 3 places for event loops of clients",
+  )
+  t.is(
+    detailOf({ results: [normal!] }),
+    'the broker polls where it pays; 3 places for event loops of clients',
+  )
+  t.regex(
+    detailOf({ results: [normal!], polling: { ...POLLING, busyPollUs: 0 } })!,
+    /^the broker never polls; /,
+  )
+  t.is(detailOf({ polling: { ...POLLING, places: 0 } }), 'nobody polls: there is no processor for it')
+  t.is(detailOf({ polling: undefined }), "with `latency: 'low'` a message takes 0.50 of the time")
+  t.is(detailOf({ polling: undefined, results: [low!] }), undefined)
+  const inVain = [normal!, latency('latency-low', 29)]
+  t.regex(
+    findings({ results: inVain, polling: { ...POLLING, busyPollUs: 0 } }).get('polling')!.remedy!,
+    /without `--busy-poll 0`/,
+  )
 })
 
 test('the verdict names container and virtual machine, and a quota that leaves all is none', (t) => {
@@ -145,12 +188,12 @@ test('a void measurement is a failure that is named, in tables and in JSON', (t)
   t.regex(text, /^fail {2}streams: 1 measurement void.*the throughput: payload 3/m)
   const json = JSON.parse(benchJson(all, 10))
   t.like(json.measurements[0], { name: 'floor-echo', status: 'measured', verified: true, p50Us: 20 })
-  t.like(json.measurements[3], {
+  t.like(json.measurements[4], {
     status: 'void',
     verified: false,
     fault: 'payload 3 came where 2 was expected',
   })
-  t.deepEqual(json.measurements[4], {
+  t.deepEqual(json.measurements[5], {
     name: 'large-in-place',
     title: 'the large-in-place',
     status: 'skipped',
