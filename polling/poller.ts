@@ -1,4 +1,3 @@
-import { loadNative } from '../shmring/index.js'
 import { PollBudget } from './budget.js'
 import type { PollPolicy } from './policy.js'
 
@@ -8,16 +7,11 @@ export interface PollerHost {
   nowUs(): number
   /** Calls back on the next turn of the event loop, which does not sleep before it. */
   nextTurn(turn: () => void): void
-  /** Lets others have the processor who wait for it. */
-  giveWay?(): void
 }
 
-const native = loadNative()
-
-export const THREAD: PollerHost = {
+const THREAD: PollerHost = {
   nowUs: () => performance.now() * 1000,
   nextTurn: (turn) => void setImmediate(turn),
-  giveWay: native === undefined ? () => {} : () => native.yieldProcessor(),
 }
 
 /**
@@ -83,7 +77,6 @@ export class Poller {
       return
     }
     this.#turns += 1
-    this.#host.giveWay?.()
     this.#turnQueued = true
     this.#host.nextTurn(this.#turn)
   }

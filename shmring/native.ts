@@ -80,8 +80,6 @@ export interface NativeHost {
   setSendBuffer(fd: number, bytes: number): void
   /** Whether this user's other processes may inspect this one. False: the platform has no such notion. */
   setDumpable(dumpable: boolean): boolean
-  /** Lets other threads run that wait for this one's processor; returns at once when none does. */
-  yieldProcessor(): void
 
   /**
    * Broker: an empty ring in memory of its own, of which only the control area is allocated yet. `dataBytes` is a

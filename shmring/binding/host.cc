@@ -110,9 +110,6 @@ Napi::Value SetDumpable(const Napi::CallbackInfo &info) {
   return Napi::Boolean::New(env, result != RINGBUS_UNSUPPORTED);
 }
 
-/* Per turn of a poll: nothing to read, nothing to answer. */
-void YieldProcessor(const Napi::CallbackInfo &) { ringbus_yield(); }
-
 }  // namespace
 
 void ExportHost(Napi::Env env, Napi::Object exports) {
@@ -123,7 +120,6 @@ void ExportHost(Napi::Env env, Napi::Object exports) {
   exports.Set("send", Napi::Function::New(env, Send, "send"));
   exports.Set("setSendBuffer", Napi::Function::New(env, SetSendBuffer, "setSendBuffer"));
   exports.Set("setDumpable", Napi::Function::New(env, SetDumpable, "setDumpable"));
-  exports.Set("yieldProcessor", Napi::Function::New(env, YieldProcessor, "yieldProcessor"));
 }
 
 }  // namespace ringbus

@@ -1,7 +1,5 @@
 #include "ringbus_host.h"
 
-#include <sched.h>
-
 #ifdef __linux__
 
 #include <sys/prctl.h>
@@ -21,6 +19,3 @@ int ringbus_set_dumpable(bool dumpable, const char **failed_call) {
 }
 
 #endif
-
-/* It fails nowhere: a platform without it gives way to nobody. */
-void ringbus_yield(void) { (void)sched_yield(); }

@@ -97,12 +97,6 @@ int ringbus_set_send_buffer(int fd, int bytes, const char **failed_call);
  */
 int ringbus_set_dumpable(bool dumpable, const char **failed_call);
 
-/*
- * Lets other threads run that wait for this one's processor. Returns when its turn has come again, which is at once
- * when nobody waits.
- */
-void ringbus_yield(void);
-
 #ifdef __cplusplus
 }
 #endif

@@ -8,7 +8,7 @@ import { findCycle, folderOf, projectImports, specifiers } from './imports.js'
 const MAY_IMPORT: Record<string, readonly string[] | 'anything'> = {
   protocol: [],
   shmring: [],
-  polling: ['shmring'],
+  polling: [],
   broker: ['protocol', 'shmring', 'polling'],
   client: ['protocol', 'shmring', 'polling'],
   cli: ['client/index.ts', 'broker/index.ts'],
