@@ -3,6 +3,7 @@ import { type Check, diagnose, RingbusError } from '../../client/index.js'
 import { type PollingStats, readPolling, readSubscriptions, type SubscriptionRow } from '../broker-status.js'
 import { openBus } from '../bus.js'
 import { ExitCode } from '../exit-codes.js'
+import { type FindingStatus, findingLines } from '../findings.js'
 import type { GlobalOptions } from '../option-values.js'
 import { Output } from '../output.js'
 import { counted } from '../quantities.js'
@@ -23,8 +24,6 @@ Examples:
 
 /** Checks whose failure leaves a connection possible. */
 const DISPENSABLE: ReadonlySet<string> = new Set(['rings', 'addon', 'open files', 'subscriptions', 'polling'])
-
-type Status = 'ok' | 'warn' | 'fail'
 
 export function addDoctorCommand(program: Command): void {
   program
@@ -50,7 +49,7 @@ async function run(options: DoctorOptions): Promise<void> {
     }))
     output.write(`${JSON.stringify({ checks: rows })}\n`)
   } else {
-    for (const check of checks) output.write(checkLines(check))
+    for (const check of checks) output.write(findingLines({ ...check, status: statusOf(check) }))
   }
   await output.finish()
   process.exitCode = checks.some((check) => statusOf(check) === 'fail') ? ExitCode.ERROR : ExitCode.OK
@@ -95,12 +94,7 @@ function checkPolling({ processors, busyPollUs, places, placesTaken, placesWante
   }
 }
 
-function statusOf({ ok, name }: Check): Status {
+function statusOf({ ok, name }: Check): FindingStatus {
   if (ok) return 'ok'
   return DISPENSABLE.has(name) ? 'warn' : 'fail'
-}
-
-function checkLines(check: Check): string {
-  const line = `${statusOf(check).padEnd(4)}  ${check.name}: ${check.detail}\n`
-  return check.remedy === undefined ? line : `${line}      → ${check.remedy}\n`
 }
