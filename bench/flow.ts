@@ -1,10 +1,16 @@
 import type { Tuning } from './peers/index.js'
 
-/** How a stream of payloads of one size is driven. */
+/** How a publisher of a stream of payloads of one size is driven. */
 export interface Flow {
   readonly windowMessages: number
   readonly burstMessages: number
   readonly reportMessages: number
+}
+
+/** Who takes part in a stream. */
+export interface Parties {
+  readonly publishers: number
+  readonly subscribers: number
 }
 
 /** One message in flight and one on its way there, however large they are. */
@@ -13,12 +19,11 @@ const WINDOW_MESSAGES_MIN = 2
 /** Where payloads are large, a window is a few messages, published in several turns and reported about as often. */
 const TURNS_PER_WINDOW = 4
 
-export function flowFor(tuning: Tuning, payloadBytes: number, subscribers: number): Flow {
+/** Publishers share what the server may hold. */
+export function flowFor(tuning: Tuning, payloadBytes: number, { publishers, subscribers }: Parties): Flow {
   const windowBytes = Math.min(tuning.windowBytes, tuning.heldBytes / subscribers)
-  const windowMessages = Math.max(
-    WINDOW_MESSAGES_MIN,
-    Math.min(tuning.windowMessages, Math.floor(windowBytes / payloadBytes)),
-  )
+  const messages = Math.min(tuning.windowMessages, windowBytes / payloadBytes)
+  const windowMessages = Math.max(WINDOW_MESSAGES_MIN, Math.floor(messages / publishers))
   const share = Math.max(1, Math.floor(windowMessages / TURNS_PER_WINDOW))
   return {
     windowMessages,

@@ -47,8 +47,8 @@ export class Histogram {
     return this.#recorded.maxValue
   }
 
-  record(timeNs: number): void {
-    this.#recorded.recordValue(Math.round(timeNs))
+  record(timeNs: number, count = 1): void {
+    this.#recorded.recordValueWithCount(Math.round(timeNs), count)
   }
 
   /** The smallest time that at least this share of them does not pass. */

@@ -1,18 +1,21 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { compileFloors, FLOOR_NAMES, type FloorName, FloorProgram } from './floors/index.js'
 import { FOREIGN_NAMES, loadPeer, OWN_NAMES, type Peer, type PeerName } from './peers/index.js'
 import type { StoredResults } from './plots/index.js'
 import { describeMachine, formatRemarks, formatTable } from './report.js'
-import { runScenario, type ScenarioResult } from './runner.js'
-import { SCENARIOS, type Scenario } from './scenarios/index.js'
+import { type ChosenFloors, runScenario, type ScenarioResult } from './runner.js'
+import { SCENARIOS, type Scenario, type SystemName } from './scenarios/index.js'
 
 interface Options {
   readonly quick?: true
   readonly only?: string[]
-  readonly peers: readonly PeerName[]
+  readonly peers: readonly SystemName[]
   readonly pairs?: number
   readonly duration?: number
   readonly window?: number
+  readonly windowMessages?: number
+  readonly burstMessages?: number
   readonly json?: string
   readonly plots?: string
   readonly from?: string[]
@@ -22,6 +25,8 @@ interface Options {
 const SCENARIO_NAMES = SCENARIOS.map(({ name }) => name).join(', ')
 
 const PEER_NAMES: readonly PeerName[] = [...OWN_NAMES, ...FOREIGN_NAMES]
+
+const SYSTEM_NAMES: readonly SystemName[] = [...PEER_NAMES, ...FLOOR_NAMES]
 
 /** A median of fewer pairs moves with the noise of the machine. */
 const FULL = {
@@ -66,10 +71,14 @@ function parseOptions(): Options {
     .description('Measures ringbus beside its peers, alternating, on this machine')
     .option('--quick', 'fewer and shorter samples, within three minutes')
     .option('--only <scenarios...>', 'scenarios whose names start so', scenarioPrefix)
-    .addOption(new Option('--peers <names...>', 'systems to measure').choices(PEER_NAMES).default(PEER_NAMES))
+    .addOption(
+      new Option('--peers <names...>', 'systems to measure').choices(SYSTEM_NAMES).default(SYSTEM_NAMES),
+    )
     .option('--pairs <count>', 'samples of each peer', positiveInteger)
     .option('--duration <ms>', 'how long each stream is published', positiveInteger)
     .option('--window <bytes>', 'payload bytes in flight in a stream, for trials', positiveInteger)
+    .option('--window-messages <count>', 'messages in flight in a stream, for trials', positiveInteger)
+    .option('--burst-messages <count>', 'messages published in one turn, for trials', positiveInteger)
     .option('--json <file>', 'write every sample there')
     .option('--plots <folder>', 'draw the results there, as SVG')
     .option('--from <files...>', 'with --plots: measure nothing, and draw what --json has written')
@@ -88,14 +97,15 @@ function chooseScenarios({ only, quick }: Options): Scenario[] {
 
 interface Installed {
   readonly peers: Peer[]
-  readonly versions: Partial<Record<PeerName, string>>
+  readonly floors: ChosenFloors | undefined
+  readonly versions: Partial<Record<PeerName | 'floors', string>>
 }
 
-/** Names those that are not. */
-async function installedPeers(names: readonly PeerName[]): Promise<Installed> {
+/** Those of the chosen that can be measured here; names the others. */
+async function installed(chosen: readonly SystemName[]): Promise<Installed> {
   const peers: Peer[] = []
-  const versions: Partial<Record<PeerName, string>> = {}
-  for (const name of names) {
+  const versions: Installed['versions'] = {}
+  for (const name of PEER_NAMES.filter((candidate) => chosen.includes(candidate))) {
     const peer = await loadPeer(name)
     const presence = await peer.presence()
     if ('missing' in presence) {
@@ -105,13 +115,31 @@ async function installedPeers(names: readonly PeerName[]): Promise<Installed> {
       versions[name] = presence.version
     }
   }
-  return { peers, versions }
+  const floors = await installedFloors(FLOOR_NAMES.filter((candidate) => chosen.includes(candidate)))
+  if (floors !== undefined) versions.floors = floors.program.version
+  return { peers, floors, versions }
 }
 
-/** Trials of a window other than the one that was found best. */
-function withWindow(peers: readonly Peer[], windowBytes: number | undefined): readonly Peer[] {
-  if (windowBytes === undefined) return peers
-  return peers.map((peer) => ({ ...peer, tuning: { ...peer.tuning, windowBytes } }))
+async function installedFloors(names: readonly FloorName[]): Promise<ChosenFloors | undefined> {
+  if (names.length === 0) return undefined
+  const compiled = await compileFloors()
+  if (!('missing' in compiled)) return { names, program: new FloorProgram(compiled) }
+  console.log(`floors: skipped, ${compiled.missing}`)
+  return undefined
+}
+
+/** Trials of other values than those that were found best. */
+function withTrial(peers: readonly Peer[], options: Options): readonly Peer[] {
+  const { window: windowBytes, windowMessages, burstMessages } = options
+  return peers.map((peer) => ({
+    ...peer,
+    tuning: {
+      ...peer.tuning,
+      ...(windowBytes === undefined ? {} : { windowBytes }),
+      ...(windowMessages === undefined ? {} : { windowMessages }),
+      ...(burstMessages === undefined ? {} : { burstMessages }),
+    },
+  }))
 }
 
 /** After each scenario, so that a run that is ended early is not lost. */
@@ -134,9 +162,8 @@ async function measure(options: Options): Promise<void> {
   // Now rather than after an hour, should that be impossible.
   if (options.plots !== undefined) mkdirSync(options.plots, { recursive: true })
   const scenarios = chooseScenarios(options)
-  const installed = await installedPeers(options.peers)
-  const { versions } = installed
-  const peers = withWindow(installed.peers, options.window)
+  const { floors, versions, ...found } = await installed(options.peers)
+  const peers = withTrial(found.peers, options)
   const machine = describeMachine()
   console.log(JSON.stringify({ ...machine, ...versions }))
   const base = options.quick ? QUICK : FULL
@@ -150,8 +177,9 @@ async function measure(options: Options): Promise<void> {
   for (const scenario of scenarios) {
     const result = await runScenario(scenario, peers, {
       ...settings,
-      sampling: ({ name, title }, peer, round) => {
-        console.error(`${name}: ${title}; round ${round + 1}, ${peer.name}`)
+      floors,
+      sampling: ({ name, title }, system, round) => {
+        console.error(`${name}: ${title}; round ${round + 1}, ${system.name}`)
       },
     })
     results.push(result)

@@ -1,25 +1,32 @@
 import { randomIndexes } from './random-indexes.js'
 
 /*
- * A payload of a stream, little-endian. The receiver knows from it alone whether anything is missing, twice there,
- * out of order or damaged:
+ * A payload of a stream, little-endian. A stream has sequences, such as what one publisher publishes to one topic at
+ * one priority. The receiver knows from the payload alone whether anything is missing, twice there, out of order or
+ * damaged:
  *
- *   0             4              8                             n-4
- *   | number      | topic index  | 0, or the count  | … stamps … | ~number |
- *     within its    of the         of all, on the
- *     topic         stream's       last payload
+ *   0             4                    8                              n-4
+ *   | number      | sequence, LAST bit | count, or 0     | … stamps … | ~(number ^ both words) |
+ *     within its    LAST: the last of    of all that its
+ *     sequence      its publisher        publisher has
+ *                                        published, on the last
  *
- * Between the fields lies a pattern, which may begin with the time of sending. Large payloads have stamps in it, each made of the number and of its own place;
- * every so many of them are written and compared wholly, so that a stream of them does not measure memory alone.
+ * Between the fields lies a pattern, which may begin with the time of sending. Large payloads have stamps in it, each
+ * made of the number and of its own place; every so many of them are written and compared wholly, so that a stream of
+ * them does not measure memory alone. Bytes are stored and loaded one by one, which is the fastest that V8 has for
+ * memory that it has not seen before: a view of it costs more than all of the fields.
  */
 
 /** The smallest payload that holds the fields. */
 export const PAYLOAD_BYTES_MIN = 16
 
-const TOPIC_INDEX_OFFSET = 4
+const SEQUENCE_OFFSET = 4
 const COUNT_OFFSET = 8
 const SENT_OFFSET = 12
 const CHECK_BYTES = 4
+
+/** In the word of the sequence: the last payload of its publisher, which says how many that publisher has published. */
+const LAST = 0x8000_0000
 
 /** Smaller payloads are all check; from here on there is room for stamps. */
 const STAMPED_BYTES_MIN = 1024
@@ -33,18 +40,16 @@ const WHOLE_EVERY = 16
 /** The pattern is any number. */
 const PATTERN_BOUND = 2 ** 32
 
-function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+function writeWord(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value
   bytes[offset + 1] = value >>> 8
   bytes[offset + 2] = value >>> 16
   bytes[offset + 3] = value >>> 24
 }
 
-function readU32(bytes: Uint8Array, offset: number): number {
-  return (
-    (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>>
-    0
-  )
+/** Signed: small integers need no memory of their own, and words are mostly compared. */
+function readWord(bytes: Uint8Array, offset: number): number {
+  return bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)
 }
 
 function makePattern(payloadBytes: number): Buffer {
@@ -52,37 +57,35 @@ function makePattern(payloadBytes: number): Buffer {
   return Buffer.from(words.buffer, 0, payloadBytes)
 }
 
-/** Bytes between two stamps; 0: the payload has none. */
+/** Bytes between two stamps. */
 function stampStep(payloadBytes: number): number {
-  return payloadBytes < STAMPED_BYTES_MIN ? 0 : Math.floor(payloadBytes / STAMPED_PARTS)
+  return Math.floor(payloadBytes / STAMPED_PARTS)
 }
 
 function isCheckedWholly(payloadBytes: number, number: number): boolean {
   return payloadBytes >= STAMPED_BYTES_MIN && number % WHOLE_EVERY === 0
 }
 
-function writeFields(payload: Uint8Array, number: number, topicIndex: number, count: number): void {
-  writeU32(payload, 0, number)
-  writeU32(payload, TOPIC_INDEX_OFFSET, topicIndex)
-  writeU32(payload, COUNT_OFFSET, count)
+function writeFields(payload: Uint8Array, number: number, sequence: number, count: number): void {
+  const word = count === 0 ? sequence : sequence | LAST
+  writeWord(payload, 0, number)
+  writeWord(payload, SEQUENCE_OFFSET, word)
+  writeWord(payload, COUNT_OFFSET, count)
+  if (payload.length >= STAMPED_BYTES_MIN) writeStamps(payload, number)
+  writeWord(payload, payload.length - CHECK_BYTES, ~(number ^ word ^ count))
+}
+
+function writeStamps(payload: Uint8Array, number: number): void {
   const step = stampStep(payload.length)
-  for (let part = 1; step > 0 && part < STAMPED_PARTS; part++) {
-    writeU32(payload, part * step, number ^ (part * step))
-  }
-  writeU32(payload, payload.length - CHECK_BYTES, ~number)
+  for (let part = 1; part < STAMPED_PARTS; part++) writeWord(payload, part * step, number ^ (part * step))
 }
 
 function stampsFit(payload: Uint8Array, number: number): boolean {
   const step = stampStep(payload.length)
-  for (let part = 1; step > 0 && part < STAMPED_PARTS; part++) {
-    if (readU32(payload, part * step) !== (number ^ (part * step)) >>> 0) return false
+  for (let part = 1; part < STAMPED_PARTS; part++) {
+    if (readWord(payload, part * step) !== (number ^ (part * step))) return false
   }
-  return readU32(payload, payload.length - CHECK_BYTES) === ~number >>> 0
-}
-
-/** Which topic of its stream a payload is of. */
-export function topicIndexOf(payload: Uint8Array): number {
-  return readU32(payload, TOPIC_INDEX_OFFSET)
+  return true
 }
 
 /** Notes in a small payload, of 24 bytes or more, when it is published. */
@@ -99,17 +102,17 @@ export class StreamNumbering {
   readonly #nextNumbers: Uint32Array
   readonly #pattern: Buffer
 
-  constructor(topicCount: number, payloadBytes: number) {
-    this.#nextNumbers = new Uint32Array(topicCount)
+  constructor(sequenceCount: number, payloadBytes: number) {
+    this.#nextNumbers = new Uint32Array(sequenceCount)
     this.#pattern = makePattern(payloadBytes)
   }
 
-  /** Fills a payload; `count` is that of the whole stream on its last one, else 0. */
-  stamp(payload: Uint8Array, topicIndex: number, count: number): void {
-    const number = this.#nextNumbers[topicIndex]!
-    this.#nextNumbers[topicIndex] = number + 1
+  /** Fills a payload; `count` is what its publisher has published on the last one, else 0. */
+  stamp(payload: Uint8Array, sequence: number, count: number): void {
+    const number = this.#nextNumbers[sequence]!
+    this.#nextNumbers[sequence] = number + 1
     if (isCheckedWholly(payload.length, number)) payload.set(this.#pattern)
-    writeFields(payload, number, topicIndex, count)
+    writeFields(payload, number, sequence, count)
   }
 }
 
@@ -119,51 +122,76 @@ export function makePayloads(count: number, payloadBytes: number): Buffer[] {
   return Array.from({ length: count }, () => Buffer.from(pattern))
 }
 
+export interface StreamCheckOptions {
+  /** Whether payloads may be missing. Default false. */
+  readonly gapsAllowed?: boolean
+  /** How many publish the stream, each with sequences of its own. Default 1. */
+  readonly publishers?: number
+}
+
 /** Checks the payloads of one stream as they arrive. */
 export class StreamCheck {
   readonly #nextNumbers: Uint32Array
   readonly #payloadBytes: number
   readonly #gapsAllowed: boolean
+  readonly #publishers: number
   /** What a payload that is checked wholly must be. */
   readonly #expected: Buffer
+  /** Of all publishers that have published their last payload. */
   #count = 0
+  #finished = 0
   received = 0
-  /** Payloads that were not the next of their topic (or, where gaps are allowed, a later one), or not whole. */
+  /** Payloads that were not the next of their sequence (or, where gaps are allowed, a later one), or not whole. */
   faults = 0
 
   constructor(
-    topicCount: number,
+    sequenceCount: number,
     payloadBytes: number,
-    gaps: 'gaps are faults' | 'gaps are allowed' = 'gaps are faults',
+    { gapsAllowed = false, publishers = 1 }: StreamCheckOptions = {},
   ) {
-    this.#nextNumbers = new Uint32Array(topicCount)
+    this.#nextNumbers = new Uint32Array(sequenceCount)
     this.#payloadBytes = payloadBytes
-    this.#gapsAllowed = gaps === 'gaps are allowed'
+    this.#gapsAllowed = gapsAllowed
+    this.#publishers = publishers
     this.#expected = makePattern(payloadBytes)
   }
 
-  /** Whether the last payload has come, and as many as it names. */
+  /** Whether the last payload of each publisher has come, and as many as they name. */
   get isComplete(): boolean {
-    return this.#count !== 0 && this.received === this.#count
+    return this.#finished === this.#publishers && this.received === this.#count
   }
 
-  accept(payload: Uint8Array): void {
+  /** Returns the sequence that the payload names, sound or not. */
+  accept(payload: Uint8Array): number {
     this.received += 1
-    const number = readU32(payload, 0)
-    const topicIndex = readU32(payload, TOPIC_INDEX_OFFSET)
-    const count = readU32(payload, COUNT_OFFSET)
-    if (count !== 0) this.#count = count
-    const whole =
+    const number = readWord(payload, 0)
+    const word = readWord(payload, SEQUENCE_OFFSET)
+    const sequence = word & ~LAST
+    const count = word < 0 ? readWord(payload, COUNT_OFFSET) : 0
+    const next = this.#nextNumbers[sequence]! | 0
+    const isSound =
       payload.length === this.#payloadBytes &&
-      stampsFit(payload, number) &&
-      (!isCheckedWholly(payload.length, number) || this.#equals(payload, number, topicIndex, count))
-    const next = this.#nextNumbers[topicIndex]!
-    if (!whole || (number !== next && !(this.#gapsAllowed && number > next))) this.faults += 1
-    this.#nextNumbers[topicIndex] = number + 1
+      readWord(payload, payload.length - CHECK_BYTES) === ~(number ^ word ^ count) &&
+      sequence < this.#nextNumbers.length &&
+      (number === next || this.#isLater(number, next)) &&
+      (payload.length < STAMPED_BYTES_MIN || this.#isLargeSound(payload, number, sequence, count))
+    if (!isSound) this.faults += 1
+    this.#nextNumbers[sequence] = number + 1
+    if (word < 0) {
+      this.#count += count >>> 0
+      this.#finished += 1
+    }
+    return sequence
   }
 
-  #equals(payload: Uint8Array, number: number, topicIndex: number, count: number): boolean {
-    writeFields(this.#expected, number, topicIndex, count)
+  #isLater(number: number, next: number): boolean {
+    return this.#gapsAllowed && number >>> 0 > next >>> 0
+  }
+
+  #isLargeSound(payload: Uint8Array, number: number, sequence: number, count: number): boolean {
+    if (!stampsFit(payload, number)) return false
+    if (!isCheckedWholly(payload.length, number)) return true
+    writeFields(this.#expected, number, sequence, count)
     return Buffer.compare(this.#expected, payload) === 0
   }
 }

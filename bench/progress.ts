@@ -1,23 +1,38 @@
 import type { Connection } from './peers/index.js'
 
 /*
- * Flow control of the harness, the same for every system: subscribers say on a topic of their own how many messages
- * they have handled, and the publisher stays at most a window ahead of the slowest of them.
+ * Flow control of the harness, the same for every system: subscribers say to each publisher, on a topic of its own,
+ * how many of its messages they have handled, and the publisher stays at most a window ahead of the slowest of them.
  *
  *   0                  4
  *   | subscriber index | handled |
  */
 
-const TOPIC = 'bench.progress'
+const topicOf = (publisherIndex: number) => `bench.progress.${publisherIndex}`
+
 const REPORT_BYTES = 8
 
 /** Buffers for reports, used in turn, since a client may keep one until it writes. */
-const REPORT_BUFFERS = 16
+const REPORT_BUFFERS = 64
+
+/** What is to be reported of one stream. */
+export interface ReportOrder {
+  readonly publishers: number
+  readonly sequencesPerPublisher: number
+  /** Messages of a publisher between two reports to it. */
+  readonly reportMessages: number
+}
 
 export class ProgressReporter {
   readonly #connection: Connection
   readonly #buffers: Buffer[]
   #turn = 0
+  #reportMessages = 0
+  /** By sequence. */
+  #publisherOf = new Uint16Array(0)
+  /** By publisher. */
+  #handled = new Uint32Array(0)
+  #topics: string[] = []
 
   constructor(connection: Connection, subscriberIndex: number) {
     this.#connection = connection
@@ -28,11 +43,29 @@ export class ProgressReporter {
     })
   }
 
-  report(handled: number): void {
+  /** Starts again at 0, for a new stream. */
+  expect({ publishers, sequencesPerPublisher, reportMessages }: ReportOrder): void {
+    this.#reportMessages = reportMessages
+    this.#publisherOf = new Uint16Array(publishers * sequencesPerPublisher).map((_, sequence) =>
+      Math.floor(sequence / sequencesPerPublisher),
+    )
+    this.#handled = new Uint32Array(publishers)
+    this.#topics = Array.from({ length: publishers }, (_, index) => topicOf(index))
+  }
+
+  /** Counts a message of this sequence, and reports when there is something to report. */
+  handled(sequence: number): void {
+    const publisher = this.#publisherOf[sequence]!
+    const handled = this.#handled[publisher]! + 1
+    this.#handled[publisher] = handled
+    if (handled % this.#reportMessages === 0) this.#report(publisher, handled)
+  }
+
+  #report(publisher: number, handled: number): void {
     const buffer = this.#buffers[this.#turn]!
     this.#turn = (this.#turn + 1) % this.#buffers.length
     buffer.writeUInt32LE(handled, 4)
-    this.#connection.publish(TOPIC, buffer)
+    this.#connection.publish(this.#topics[publisher]!, buffer)
   }
 }
 
@@ -41,9 +74,9 @@ export class ProgressWatch {
   #slowest = 0
   #wake: () => void = () => {}
 
-  constructor(connection: Connection, subscriberCount: number) {
+  constructor(connection: Connection, publisherIndex: number, subscriberCount: number) {
     this.#handled = new Array<number>(subscriberCount).fill(0)
-    connection.subscribe(TOPIC, (payload) => this.#take(Buffer.from(payload)))
+    connection.subscribe(topicOf(publisherIndex), (payload) => this.#take(Buffer.from(payload)))
   }
 
   /** Messages that every subscriber has handled. */

@@ -40,8 +40,9 @@ export function formatTable(results: readonly ScenarioResult[]): string {
 
 /** What the table cannot say: who was left out, and which samples do not count. */
 export function formatRemarks(results: readonly ScenarioResult[]): string[] {
-  return results.flatMap(({ scenario, skipped, voids }) => [
+  return results.flatMap(({ scenario, skipped, impossible, voids }) => [
     ...(skipped === undefined ? [] : [`${scenario}: skipped, ${skipped}`]),
+    ...impossible.map((reason) => `${scenario}: not possible here, ${reason}`),
     ...voids.map((reason) => `${scenario}: VOID, ${reason}`),
   ])
 }
@@ -75,10 +76,16 @@ function formatValue(value: number, unit: MetricResult['unit']): string {
   switch (unit) {
     case 'messages/s':
       return `${(value / 1e6).toFixed(2)} M`
+    case 'requests/s':
+      return `${(value / 1e3).toFixed(1)} k`
     case 'bytes':
     case 'messages':
-    case 'MiB/s':
+    case 'ns/message':
+    case 'ns/request':
+    case 'clock ticks':
       return value.toFixed(0)
+    case 'MiB/s':
+      return value.toFixed(value < 100 ? 1 : 0)
     case 'µs':
     case 'MiB':
     case 'ms':

@@ -11,6 +11,7 @@ export {
   type Peer,
   type PeerName,
   type Requests,
+  requestsOf,
   type Server,
   type ServerOptions,
   type StreamedMessage,

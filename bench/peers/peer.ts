@@ -9,9 +9,14 @@ export interface Draft {
 
 /** Requests and replies, of the systems that are measured with them. */
 export interface Requests {
-  /** Answers each request with its own payload. In force after the next flush. */
-  echo(topic: string): void
+  /** Answers each request with its own payload, so many at a time. In force after the next flush. */
+  echo(topic: string, inFlight: number): void
   request(topic: string, payload: Buffer): Promise<Uint8Array>
+}
+
+export function requestsOf({ requests }: Connection): Requests {
+  if (requests === undefined) throw new Error('The system is not measured with requests')
+  return requests
 }
 
 export interface StreamedMessage {
@@ -36,8 +41,8 @@ export interface Connection {
    * subscriber has reported it as handled. False when the next publish should wait for `ready`.
    */
   publish(topic: string, payload: Buffer): boolean
-  /** The same, ahead of everything else, where a system has priorities. */
-  publishUrgent?(topic: string, payload: Buffer): boolean
+  /** The same at a priority of 0 to 31, where a system has priorities. */
+  publishWithPriority?(topic: string, payload: Buffer, priority: number): boolean
   /** Resolves when publishing is welcome, and at once where a system never says that it is not. */
   ready(topic: string): Promise<void>
   /** In force after the next flush. Some systems take a pattern as well, with `*` for a token. */
@@ -128,9 +133,11 @@ export interface Peer {
   connect(address: string, settings: ConnectSettings): Promise<Connection>
 }
 
-/** ringbus as it is by default, and with one way of large payloads each. */
+/** ringbus as it is by default; with clients that poll, and with nobody polling; with one way of large payloads each. */
 export const OWN_NAMES = [
   'ringbus',
+  'ringbus-low',
+  'ringbus-asleep',
   'ringbus-inline',
   'ringbus-copies',
   'ringbus-view',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { type ConnectOptions, connect, type RingbusClient } from '../../client/index.js'
+import { PRIORITY_LEVELS } from '../../protocol/index.js'
 import { MIB } from '../sizes.js'
 import type { Connection, Draft, OwnName, PayloadHandler, Peer, Requests, Streams, Tuning } from './peer.js'
 import { startRingbusBroker } from './ringbus-broker.js'
@@ -8,8 +9,12 @@ const MANIFEST = new URL('../../../package.json', import.meta.url)
 
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Which of the ways for large payloads a program takes. */
+/** Whether somebody polls, and which of the ways for large payloads a program takes. */
 interface Usage {
+  /** Clients poll; by default only the broker does. */
+  readonly latency?: 'low'
+  /** The broker does not poll either. */
+  readonly asleep?: true
   readonly way?: 'ring' | 'inline'
   /** Publishes from the ring's own memory. */
   readonly loan?: true
@@ -31,6 +36,8 @@ const RING_TUNING: Tuning = { ...TUNING, heldBytes: Number.POSITIVE_INFINITY }
 
 const USAGES: Record<OwnName, Usage> = {
   ringbus: {},
+  'ringbus-low': { latency: 'low' },
+  'ringbus-asleep': { asleep: true },
   'ringbus-inline': { way: 'inline' },
   'ringbus-copies': { way: 'ring' },
   'ringbus-view': { way: 'ring', view: true },
@@ -46,7 +53,8 @@ const SETTINGS = { ringIdleMs: 3_600_000 }
 /** More than any scenario publishes to a subscriber that does not take it. */
 const HELD_BYTES = 256 * MIB
 
-const URGENT = { priority: 31 }
+/** One object of options for each priority, as a program has that does not make them anew each time. */
+const PRIORITIES = Array.from({ length: PRIORITY_LEVELS }, (_, priority) => ({ priority }))
 
 class RingbusConnection implements Connection {
   readonly #bus: RingbusClient
@@ -59,8 +67,8 @@ class RingbusConnection implements Connection {
     this.#bus = bus
     this.#usage = usage
     this.requests = {
-      echo: (topic) => {
-        bus.serve(topic, (request) => request.bytes)
+      echo: (topic, concurrency) => {
+        bus.serve(topic, (request) => request.bytes, { concurrency })
       },
       request: async (topic, payload) => {
         const reply = await bus.request(topic, payload, { timeout: REQUEST_TIMEOUT_MS })
@@ -78,8 +86,8 @@ class RingbusConnection implements Connection {
     return this.#bus.publish(topic, payload)
   }
 
-  publishUrgent(topic: string, payload: Buffer): boolean {
-    return this.#bus.publish(topic, payload, URGENT)
+  publishWithPriority(topic: string, payload: Buffer, priority: number): boolean {
+    return this.#bus.publish(topic, payload, PRIORITIES[priority]!)
   }
 
   ready(topic: string): Promise<void> {
@@ -125,11 +133,13 @@ export function ringbusVariant(name: OwnName): Peer {
 
     startServer({ profileFolder, holding = 'shipped' }) {
       const held = holding === 'everything' ? { backlogBytesMax: HELD_BYTES } : {}
-      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held })
+      const polling = usage.asleep ? { busyPollUs: 0 } : {}
+      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held, ...polling })
     },
 
     async connect(path, { payloadBytesMin }) {
-      return new RingbusConnection(await connect({ path, ...ringOption(usage, payloadBytesMin) }), usage)
+      const options = { path, latency: usage.latency, ...ringOption(usage, payloadBytesMin) }
+      return new RingbusConnection(await connect(options), usage)
     },
   }
 }

@@ -1,12 +1,26 @@
 import { FOREIGN_NAMES, type PeerName } from '../peers/index.js'
 import { MIB, sizeName } from '../sizes.js'
 import { median } from '../statistics.js'
-import { closing, type MeasureOptions, type Sample, type Scenario, withServer } from './scenario.js'
-import { Stream } from './stream.js'
+import { processorMetrics, processorValues } from './processor-costs.js'
+import {
+  closing,
+  type MeasureOptions,
+  type Metric,
+  type Sample,
+  type Scenario,
+  withServer,
+} from './scenario.js'
+import { STREAM_PROCESSES, Stream, type StreamResult } from './stream.js'
 
 const PAYLOAD_BYTES = MIB
 
 const SUBSCRIBERS = 64
+
+const KIB = 1024
+const SIZES = [16, 128, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB]
+
+/** Of the time for a stream, what each of these gets. */
+const SIZES_SHARE = 1 / 3
 
 /** Where a copy through the ring may begin to be better than the socket. */
 const THRESHOLD_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256].map((kib) => kib * 1024)
@@ -25,20 +39,24 @@ const LARGE_PAYLOAD_PEERS: readonly PeerName[] = [
 
 const medianUs = (timesNs: readonly number[]) => median(timesNs) / 1000
 
-const mebibytes = (deliveries: number, payloadBytes: number) => (deliveries * payloadBytes) / MIB
+const mebibytes = ({ perSecond }: StreamResult, payloadBytes: number) => (perSecond * payloadBytes) / MIB
 
 const throughputScenario: Scenario = {
   name: 'throughput-1M',
   title: '1 MiB, one publisher, one subscriber',
-  metrics: [{ name: 'delivered', unit: 'MiB/s', better: 'higher' }],
+  metrics: [{ name: 'delivered', unit: 'MiB/s', better: 'higher' }, ...processorMetrics(STREAM_PROCESSES)],
   peers: LARGE_PAYLOAD_PEERS,
   references: ['nats', 'best'],
   measure(peer, options) {
-    const shape = { payloadBytesMin: PAYLOAD_BYTES, topicCount: 1, subscribers: 1 }
+    const shape = { payloadBytesMin: PAYLOAD_BYTES }
     return withServer(peer, options, (server) =>
-      closing(Stream.open(peer, server, shape, options), async (stream) => [
-        mebibytes(await stream.run(PAYLOAD_BYTES), PAYLOAD_BYTES),
-      ]),
+      closing(Stream.open(peer, server, shape, options), async (stream) => {
+        const result = await stream.run(PAYLOAD_BYTES)
+        return [
+          mebibytes(result, PAYLOAD_BYTES),
+          ...processorValues(STREAM_PROCESSES, result.processorNs, result.deliveries),
+        ]
+      }),
     )
   },
 }
@@ -59,12 +77,39 @@ const fanOutScenario: Scenario = {
   samplesMax: 3,
   isLong: true,
   measure(peer, options) {
-    const shape = { payloadBytesMin: PAYLOAD_BYTES, topicCount: 1, subscribers: SUBSCRIBERS }
+    const shape = { payloadBytesMin: PAYLOAD_BYTES, subscribers: SUBSCRIBERS }
     return withServer(peer, options, (server) =>
       closing(Stream.open(peer, server, shape, options), async (stream) => {
         const lastHandlerUs = medianUs(await stream.pace(PAYLOAD_BYTES))
-        const deliveries = await stream.run(PAYLOAD_BYTES)
-        return [mebibytes(deliveries, PAYLOAD_BYTES), lastHandlerUs]
+        return [mebibytes(await stream.run(PAYLOAD_BYTES), PAYLOAD_BYTES), lastHandlerUs]
+      }),
+    )
+  },
+}
+
+/** From what is all header to what is all payload, for ringbus as it is by default. */
+const sizesScenario: Scenario = {
+  name: 'sizes',
+  title: 'one publisher, one subscriber, by payload size',
+  metrics: SIZES.flatMap((bytes): Metric[] => [
+    { name: `${sizeName(bytes)} delivered`, unit: 'MiB/s', better: 'higher' },
+    { name: `${sizeName(bytes)} processor time, all`, unit: 'ns/message', better: 'lower' },
+  ]),
+  peers: ['ringbus', ...FOREIGN_NAMES],
+  references: ['nats', 'best'],
+  isLong: true,
+  measure(peer, options) {
+    const durationMs = options.durationMs * SIZES_SHARE
+    const warmupMs = options.warmupMs * SIZES_SHARE
+    return withServer(peer, options, (server) =>
+      closing(Stream.open(peer, server, { payloadBytesMin: SIZES[0]! }, options), async (stream) => {
+        const values: (number | undefined)[] = []
+        for (const payloadBytes of SIZES) {
+          const result = await stream.run(payloadBytes, durationMs, warmupMs)
+          const costs = processorValues(STREAM_PROCESSES, result.processorNs, result.deliveries)
+          values.push(mebibytes(result, payloadBytes), costs.at(-1))
+        }
+        return values
       }),
     )
   },
@@ -105,7 +150,7 @@ function thresholds(subscribers: number): Scenario {
     references: ['ringbus-inline'],
     ...(subscribers === 1 ? {} : { isLong: true }),
     measure(peer, options) {
-      const shape = { payloadBytesMin: THRESHOLD_SIZES[0]!, topicCount: 1, subscribers }
+      const shape = { payloadBytesMin: THRESHOLD_SIZES[0]!, subscribers }
       return withServer(peer, options, (server) =>
         closing(Stream.open(peer, server, shape, options), (stream) => measureThresholds(stream, options)),
       )
@@ -115,6 +160,7 @@ function thresholds(subscribers: number): Scenario {
 
 export const payloadStreamScenarios: readonly Scenario[] = [
   throughputScenario,
+  sizesScenario,
   fanOutScenario,
   ...THRESHOLD_FAN_OUTS.map(thresholds),
 ]

@@ -1,14 +1,30 @@
+import type { FloorName, FloorProgram } from '../floors/index.js'
 import type { EncodedHistogram } from '../histogram.js'
 import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
   readonly name: string
-  readonly unit: 'messages/s' | 'MiB/s' | 'messages' | 'µs' | 'ms' | 's' | 'bytes' | 'MiB' | 'ratio'
+  readonly unit: Unit
   readonly better: 'higher' | 'lower'
 }
 
-/** One value per metric, in the metrics' order. */
-export type Sample = readonly number[]
+export type Unit =
+  | 'messages/s'
+  | 'requests/s'
+  | 'MiB/s'
+  | 'messages'
+  | 'ns/message'
+  | 'ns/request'
+  | 'µs'
+  | 'ms'
+  | 's'
+  | 'clock ticks'
+  | 'bytes'
+  | 'MiB'
+  | 'ratio'
+
+/** One value per metric, in the metrics' order; none where something cannot be known here. */
+export type Sample = readonly (number | undefined)[]
 
 /** All times of a sample, by what they span. */
 export type Histograms = Readonly<Record<string, EncodedHistogram>>
@@ -38,8 +54,17 @@ export interface MeasureOptions {
   readonly profileFolder: string | undefined
 }
 
+/** What takes turns in a scenario: systems, and what the machine gives without any. */
+export type SystemName = PeerName | FloorName
+
 /** What ringbus is compared with: one system, or the best of those that are not ringbus, round by round. */
-export type Reference = PeerName | 'best'
+export type Reference = SystemName | 'best'
+
+/** A mechanism of the machine's own, in the metrics of a scenario: what a system on this machine starts from. */
+export interface Floor {
+  readonly name: FloorName
+  measure(program: FloorProgram, options: MeasureOptions): Promise<Sample | RecordedSample>
+}
 
 /**
  * What is measured, once per call, with processes of its own that are gone afterwards. A measurement that throws has
@@ -50,6 +75,8 @@ export interface Scenario {
   readonly title: string
   readonly metrics: readonly Metric[]
   readonly peers: readonly PeerName[]
+  /** Measured in the same rounds. */
+  readonly floors?: readonly Floor[]
   readonly references: readonly Reference[]
   /** Samples that suffice, for what hardly varies and takes long. */
   readonly samplesMax?: number

@@ -1,8 +1,9 @@
 import { Child } from '../child.js'
 import { flowFor } from '../flow.js'
 import type { Peer, Server } from '../peers/index.js'
+import { isProcessorTimeKnown, ProcessorWatch } from '../processor-time.js'
 import type { PublisherCommands } from '../workers/publisher.js'
-import type { Received, SubscriberCommands } from '../workers/subscriber.js'
+import type { Received, ReceiveOrder, SubscriberCommands } from '../workers/subscriber.js'
 import { audited } from './delivery-audit.js'
 import type { MeasureOptions } from './scenario.js'
 
@@ -21,33 +22,55 @@ const CONNECTS_AT_ONCE = 8
 export interface StreamShape {
   /** Of the smallest payloads that the stream is to carry. */
   readonly payloadBytesMin: number
-  readonly topicCount: number
-  readonly subscribers: number
+  /** Default 1; with several, subscribers have a wildcard. */
+  readonly topicCount?: number
+  /** Mixed at random, where a system has priorities. Default 1. */
+  readonly priorities?: number
+  /** Processes, all of which publish to all topics. Default 1. */
+  readonly publishers?: number
+  /** Processes. Default 1. */
+  readonly subscribers?: number
 }
 
-interface Streamed {
+export const STREAM_PROCESSES = ['publisher', 'server', 'subscriber'] as const
+
+type ProcessKind = (typeof STREAM_PROCESSES)[number]
+
+export interface StreamResult {
+  /** Deliveries a second, from the first publish to the last handler. */
+  readonly perSecond: number
+  readonly deliveries: number
+  /** Of all processes of a kind together; undefined where the system does not keep account of it. */
+  readonly processorNs: Readonly<Record<ProcessKind, number>> | undefined
+}
+
+const SHAPE_DEFAULTS = { topicCount: 1, priorities: 1, publishers: 1, subscribers: 1 }
+
+interface Published {
   readonly sent: number
+}
+
+interface Streamed extends Published {
   readonly deliveries: number
   readonly arrivals: readonly Received[]
 }
 
-/** One publisher process and its subscriber processes, on one server. */
+/** The publisher and subscriber processes of one server. */
 export class Stream {
   readonly #peer: Peer
   readonly #server: Server
-  readonly #shape: StreamShape
+  readonly #shape: Required<StreamShape>
   readonly #options: MeasureOptions
   readonly #topics: readonly string[]
-  readonly #publisher: Child<PublisherCommands>
+  readonly #publishers: Child<PublisherCommands>[] = []
   readonly #subscribers: Child<SubscriberCommands>[] = []
 
   private constructor(peer: Peer, server: Server, shape: StreamShape, options: MeasureOptions) {
     this.#peer = peer
     this.#server = server
-    this.#shape = shape
+    this.#shape = { ...SHAPE_DEFAULTS, ...shape }
     this.#options = options
-    this.#topics = Array.from({ length: shape.topicCount }, (_, index) => `bench.stream.${index}`)
-    this.#publisher = new Child(PUBLISHER, options)
+    this.#topics = Array.from({ length: this.#shape.topicCount }, (_, index) => `bench.stream.${index}`)
   }
 
   /** Starts the processes. */
@@ -69,19 +92,21 @@ export class Stream {
 
   /**
    * Publishes for a while, after a warm-up: long enough for every process to compile what it runs often, and for a
-   * system to set up what the size needs. Returns deliveries a second, from the first publish to the last handler.
+   * system to set up what the size needs, which is no part of the result.
    */
   async run(
     payloadBytes: number,
     durationMs = this.#options.durationMs,
     warmupMs = this.#options.warmupMs,
-  ): Promise<number> {
+  ): Promise<StreamResult> {
     await this.#publish(payloadBytes, warmupMs)
+    const watch = this.#watchProcessors()
     const { deliveries, arrivals, startNs } = await this.#audited(() =>
       this.#publish(payloadBytes, durationMs),
     )
+    const processorNs = watch?.spentNs()
     const endNs = Math.max(...arrivals.map((arrival) => arrival.endNs))
-    return (deliveries * 1e9) / (endNs - startNs)
+    return { perSecond: (deliveries * 1e9) / (endNs - startNs), deliveries, processorNs }
   }
 
   /**
@@ -99,34 +124,45 @@ export class Stream {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#publisher, ...this.#subscribers].map((child) => child.stop()))
+    await Promise.all([...this.#publishers, ...this.#subscribers].map((child) => child.stop()))
   }
 
-  #publish(payloadBytes: number, durationMs: number) {
-    const flow = flowFor(this.#peer.tuning, payloadBytes, this.#shape.subscribers)
+  async #publish(payloadBytes: number, durationMs: number) {
+    const { priorities } = this.#shape
+    const flow = flowFor(this.#peer.tuning, payloadBytes, this.#shape)
     const timeoutMs = durationMs + ARRIVAL_TIMEOUT_MS
-    const order = { topics: this.#topics, payloadBytes, durationMs, flow }
-    return this.#receive(payloadBytes, { reportMessages: flow.reportMessages, timed: false }, timeoutMs, () =>
-      this.#publisher.call('publish', order, timeoutMs),
-    )
+    const order = { topics: this.#topics, priorities, payloadBytes, durationMs, flow }
+    const { reportMessages } = flow
+    const manner = { publishers: this.#publishers.length, reportMessages, timed: false }
+    return await this.#receive(payloadBytes, manner, timeoutMs, async () => {
+      const parts = await Promise.all(
+        this.#publishers.map((child) => child.call('publish', order, timeoutMs)),
+      )
+      return {
+        sent: parts.reduce((sum, part) => sum + part.sent, 0),
+        startNs: Math.min(...parts.map((part) => part.startNs)),
+      }
+    })
   }
 
   #pace(payloadBytes: number, durationMs: number) {
     const timeoutMs = durationMs + ARRIVAL_TIMEOUT_MS
     const order = { topic: this.#topics[0]!, payloadBytes, durationMs }
-    return this.#receive(payloadBytes, { reportMessages: 1, timed: true }, timeoutMs, () =>
-      this.#publisher.call('pace', order, timeoutMs),
+    const manner = { publishers: 1, reportMessages: 1, timed: true }
+    return this.#receive(payloadBytes, manner, timeoutMs, () =>
+      this.#publishers[0]!.call('pace', order, timeoutMs),
     )
   }
 
   /** Has the subscribers take what is published; void if any of it is missing or damaged. */
-  async #receive<Published extends { sent: number }>(
+  async #receive<Result extends Published>(
     payloadBytes: number,
-    manner: { reportMessages: number; timed: boolean },
+    manner: Pick<ReceiveOrder, 'publishers' | 'reportMessages' | 'timed'>,
     timeoutMs: number,
-    publish: () => Promise<Published>,
-  ): Promise<Published & Streamed> {
-    const order = { topicCount: this.#shape.topicCount, payloadBytes, ...manner }
+    publish: () => Promise<Result>,
+  ): Promise<Result & Streamed> {
+    const { topicCount, priorities } = this.#shape
+    const order = { sequencesPerPublisher: topicCount * priorities, payloadBytes, ...manner }
     await Promise.all(this.#subscribers.map((child) => child.call('expect', order)))
     const receiving = Promise.all(this.#subscribers.map((child) => child.call('receive', null, timeoutMs)))
     const [published, arrivals] = await Promise.all([publish(), receiving]).catch((error) =>
@@ -142,28 +178,43 @@ export class Stream {
     return audited(this.#peer, this.#server, measure, ({ deliveries }) => deliveries)
   }
 
+  /** The stream's setting up and tearing down are watched too; they take a millisecond or two. */
+  #watchProcessors(): ProcessorWatch<ProcessKind> | undefined {
+    if (!isProcessorTimeKnown) return undefined
+    return new ProcessorWatch({
+      publisher: this.#publishers.map((child) => child.pid),
+      server: [this.#server.pid],
+      subscriber: this.#subscribers.map((child) => child.pid),
+    })
+  }
+
   async #connect(): Promise<void> {
-    const peer = this.#peer.name
-    const { address } = this.#server
-    const { topicCount, subscribers, payloadBytesMin } = this.#shape
+    const { topicCount, publishers, subscribers, payloadBytesMin } = this.#shape
+    const order = { peer: this.#peer.name, address: this.#server.address, payloadBytesMin }
     const pattern = topicCount === 1 ? this.#topics[0]! : 'bench.stream.*'
-    await this.#publisher.call('connect', { peer, address, subscribers, payloadBytesMin })
-    while (this.#subscribers.length < subscribers) {
-      const from = this.#subscribers.length
+    await this.#start(PUBLISHER, this.#publishers, publishers, (child, index) =>
+      child.call('connect', { ...order, index, subscribers }, CONNECT_TIMEOUT_MS),
+    )
+    await this.#start(SUBSCRIBER, this.#subscribers, subscribers, (child, index) =>
+      child.call('connect', { ...order, index, pattern }, CONNECT_TIMEOUT_MS),
+    )
+  }
+
+  /** Starts processes, a few at a time. */
+  async #start<Offered extends Record<keyof Offered, (argument: never) => unknown>>(
+    script: URL,
+    children: Child<Offered>[],
+    count: number,
+    connect: (child: Child<Offered>, index: number) => Promise<void>,
+  ): Promise<void> {
+    while (children.length < count) {
+      const from = children.length
       const batch = Array.from(
-        { length: Math.min(CONNECTS_AT_ONCE, subscribers - from) },
-        () => new Child<SubscriberCommands>(SUBSCRIBER, this.#options),
+        { length: Math.min(CONNECTS_AT_ONCE, count - from) },
+        () => new Child<Offered>(script, this.#options),
       )
-      this.#subscribers.push(...batch)
-      await Promise.all(
-        batch.map((child, place) =>
-          child.call(
-            'connect',
-            { peer, address, pattern, index: from + place, payloadBytesMin },
-            CONNECT_TIMEOUT_MS,
-          ),
-        ),
-      )
+      children.push(...batch)
+      await Promise.all(batch.map((child, place) => connect(child, from + place)))
     }
   }
 

@@ -37,14 +37,14 @@ export const subscriptionsScenario: Scenario = {
   references: ['nats'],
 
   measure(peer, options) {
-    const shape = { payloadBytesMin: PAYLOAD_BYTES, topicCount: 1, subscribers: 1 }
+    const shape = { payloadBytesMin: PAYLOAD_BYTES }
     return withServer(peer, options, (server) =>
       closing(Stream.open(peer, server, shape, options), async (stream) => {
         const bystanders = Array.from({ length: BYSTANDERS }, () => new Child<BystanderCommands>(BYSTANDER))
         try {
-          const without = await stream.run(PAYLOAD_BYTES)
+          const { perSecond: without } = await stream.run(PAYLOAD_BYTES)
           await Promise.all(bystanders.map((child, index) => subscribeBystander(child, peer, server, index)))
-          const beside = await stream.run(PAYLOAD_BYTES)
+          const { perSecond: beside } = await stream.run(PAYLOAD_BYTES)
           return [without, beside, beside / without]
         } finally {
           await Promise.all(bystanders.map((child) => child.stop()))

@@ -45,7 +45,7 @@ const commands: CountingSubscriberCommands = {
   async connect({ peer, address, pattern, payloadBytes, topicCount }) {
     const settings = { payloadBytesMin: payloadBytes, reconnects: true } as const
     connection = await (await loadPeer(peer)).connect(address, settings)
-    check = new StreamCheck(topicCount, payloadBytes, 'gaps are allowed')
+    check = new StreamCheck(topicCount, payloadBytes, { gapsAllowed: true })
     connection.subscribe(pattern, handle)
     await connection.flush()
   },

@@ -1,7 +1,11 @@
 import { answerCommands } from '../child.js'
 import { type EncodedHistogram, Histogram } from '../histogram.js'
 import { makePayloads, PAYLOAD_BYTES_MIN } from '../payload.js'
-import { type Connection, loadPeer, type PeerName, type Requests } from '../peers/index.js'
+import { type Connection, loadPeer, type PeerName, requestsOf } from '../peers/index.js'
+import { isProcessorTimeKnown, ProcessorWatch } from '../processor-time.js'
+
+/** The process with the two connections, and the server's. */
+export type ProcessKind = 'client' | 'server'
 
 /** One series: percentiles in microseconds, and all of its times. */
 export interface Percentiles {
@@ -12,7 +16,13 @@ export interface Percentiles {
   readonly histogram: EncodedHistogram
 }
 
+export interface Series extends Percentiles {
+  /** What the processes have run after the warm-up; undefined where the system does not keep account of it. */
+  readonly processorNs: Record<ProcessKind, number> | undefined
+}
+
 export interface SeriesOrder {
+  readonly serverPid: number
   readonly payloadBytes: number
   readonly warmupCount: number
   readonly count: number
@@ -21,18 +31,13 @@ export interface SeriesOrder {
 export interface LatencyCommands {
   connect(order: { peer: PeerName; address: string }): Promise<void>
   /** One message at a time, there and back: each way is one value. */
-  pingPong(order: SeriesOrder): Promise<Percentiles>
+  pingPong(order: SeriesOrder): Promise<Series>
   /** One request at a time. */
-  request(order: SeriesOrder): Promise<Percentiles>
+  request(order: SeriesOrder): Promise<Series>
 }
 
 let near: Connection
 let far: Connection
-
-function requestsOf({ requests }: Connection): Requests {
-  if (requests === undefined) throw new Error('The system is not measured with requests')
-  return requests
-}
 
 /** Times in milliseconds, as performance.now() counts them, of which the first are left out. */
 function percentiles(timesMs: Float64Array, warmupCount: number): Percentiles {
@@ -47,8 +52,16 @@ function percentiles(timesMs: Float64Array, warmupCount: number): Percentiles {
   }
 }
 
+function watchProcessors(serverPid: number): ProcessorWatch<ProcessKind> | undefined {
+  return isProcessorTimeKnown ? new ProcessorWatch({ client: [process.pid], server: [serverPid] }) : undefined
+}
+
 /** Sends payload after payload, each as the one before has arrived, in turn from one end and the other. */
-function playPingPong(timesMs: Float64Array, payload: Buffer): Promise<void> {
+function playPingPong(
+  timesMs: Float64Array,
+  payload: Buffer,
+  afterOne: (played: number) => void,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     let played = 0
     let sentAtMs = 0
@@ -62,6 +75,7 @@ function playPingPong(timesMs: Float64Array, payload: Buffer): Promise<void> {
       if (Buffer.compare(received, payload) !== 0) return reject(new Error('A payload arrived damaged'))
       timesMs[played] = arrivedAtMs - sentAtMs
       played += 1
+      afterOne(played)
       if (played === timesMs.length) resolve()
       else answer()
     }
@@ -79,26 +93,33 @@ const commands: LatencyCommands = {
     far = await loaded.connect(address, settings)
   },
 
-  async pingPong({ payloadBytes, warmupCount, count }) {
+  async pingPong({ serverPid, payloadBytes, warmupCount, count }) {
     const timesMs = new Float64Array(warmupCount + count)
-    await playPingPong(timesMs, makePayloads(1, payloadBytes)[0]!)
-    return percentiles(timesMs, warmupCount)
+    let watch: ProcessorWatch<ProcessKind> | undefined
+    await playPingPong(timesMs, makePayloads(1, payloadBytes)[0]!, (played) => {
+      if (played === warmupCount) watch = watchProcessors(serverPid)
+    })
+    const processorNs = watch?.spentNs()
+    return { ...percentiles(timesMs, warmupCount), processorNs }
   },
 
-  async request({ payloadBytes, warmupCount, count }) {
+  async request({ serverPid, payloadBytes, warmupCount, count }) {
     const timesMs = new Float64Array(warmupCount + count)
     const payload = makePayloads(1, payloadBytes)[0]!
-    requestsOf(far).echo('bench.echo')
+    requestsOf(far).echo('bench.echo', 1)
     await far.flush()
     const asking = requestsOf(near)
+    let watch: ProcessorWatch<ProcessKind> | undefined
     for (let index = 0; index < timesMs.length; index++) {
+      if (index === warmupCount) watch = watchProcessors(serverPid)
       payload.writeUInt32LE(index, 0)
       const sentAtMs = performance.now()
       const reply = await asking.request('bench.echo', payload)
       timesMs[index] = performance.now() - sentAtMs
       if (Buffer.compare(reply, payload) !== 0) throw new Error('A reply arrived damaged')
     }
-    return percentiles(timesMs, warmupCount)
+    const processorNs = watch?.spentNs()
+    return { ...percentiles(timesMs, warmupCount), processorNs }
   },
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { PRIORITY_MAX } from '../../protocol/index.js'
 import { answerCommands } from '../child.js'
 import { nowNs } from '../clock.js'
 import { makePayloads, StreamNumbering, writeSentNs } from '../payload.js'
@@ -46,8 +47,8 @@ const INTERVALS = 1024
 let connection: Connection
 
 function publishUrgent(topic: string, payload: Buffer): void {
-  if (connection.publishUrgent === undefined) connection.publish(topic, payload)
-  else connection.publishUrgent(topic, payload)
+  if (connection.publishWithPriority === undefined) connection.publish(topic, payload)
+  else connection.publishWithPriority(topic, payload, PRIORITY_MAX)
 }
 
 const commands: OvertakingPublisherCommands = {

@@ -1,6 +1,6 @@
 import { answerCommands } from '../child.js'
 import { busyUntil, nowNs } from '../clock.js'
-import { readSentNs, StreamCheck, topicIndexOf } from '../payload.js'
+import { readSentNs, StreamCheck } from '../payload.js'
 import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
 
 export interface OvertakingSubscribeOrder {
@@ -57,8 +57,8 @@ let completed: Promise<void>
 
 function handle(payload: Uint8Array): void {
   const startNs = nowNs()
-  check.accept(payload)
-  if (topicIndexOf(payload) === order.bulkTopicCount) urgents.push({ sentNs: readSentNs(payload), startNs })
+  const sequence = check.accept(payload)
+  if (sequence === order.bulkTopicCount) urgents.push({ sentNs: readSentNs(payload), startNs })
   else handleBulk(startNs)
   if (check.isComplete) complete()
 }

@@ -1,15 +1,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Bursts } from '../bursts.js'
 import { answerCommands } from '../child.js'
 import { nowNs } from '../clock.js'
 import { draftSource } from '../drafts.js'
 import type { Flow } from '../flow.js'
 import { StreamNumbering } from '../payload.js'
-import { type Connection, loadPeer, PAYLOADS_IN_TURN, type PeerName } from '../peers/index.js'
+import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
 import { ProgressWatch } from '../progress.js'
-import { randomIndexes } from '../random-indexes.js'
+
+export interface PublisherConnectOrder {
+  readonly peer: PeerName
+  readonly address: string
+  /** Among the publishers of the streams to come. */
+  readonly index: number
+  readonly subscribers: number
+  readonly payloadBytesMin: number
+}
 
 export interface PublishOrder {
   readonly topics: readonly string[]
+  readonly priorities: number
   readonly payloadBytes: number
   readonly durationMs: number
   readonly flow: Flow
@@ -26,62 +36,43 @@ const PACED_MIN = 10
 const PACED_MAX = 2000
 
 export interface PublisherCommands {
-  connect(order: {
-    peer: PeerName
-    address: string
-    subscribers: number
-    payloadBytesMin: number
-  }): Promise<void>
-  /** Publishes one stream; the topics follow one another at random. */
+  connect(order: PublisherConnectOrder): Promise<void>
+  /** Publishes its part of one stream; topics and priorities follow one another at random. */
   publish(order: PublishOrder): Promise<{ sent: number; startNs: number }>
   /** Publishes one stream, each payload as every subscriber has reported the one before. */
   pace(order: PaceOrder): Promise<{ sent: number; sentNs: number[] }>
 }
 
 let connection: Connection
+let publisherIndex: number
 let progress: ProgressWatch
 
 const commands: PublisherCommands = {
-  async connect({ peer, address, subscribers, payloadBytesMin }) {
+  async connect({ peer, address, index, subscribers, payloadBytesMin }) {
     connection = await (await loadPeer(peer)).connect(address, { payloadBytesMin })
-    progress = new ProgressWatch(connection, subscribers)
+    publisherIndex = index
+    progress = new ProgressWatch(connection, index, subscribers)
     await connection.flush()
   },
 
-  async publish({ topics, payloadBytes, durationMs, flow }) {
-    const numbering = new StreamNumbering(topics.length, payloadBytes)
-    const nextDraft = draftSource(connection, payloadBytes, Math.min(PAYLOADS_IN_TURN, flow.windowMessages))
-    const topicIndexes = randomIndexes(PAYLOADS_IN_TURN, topics.length)
+  async publish({ flow, durationMs, ...order }) {
+    const { windowMessages, burstMessages } = flow
+    const bursts = new Bursts(connection, { ...order, publisherIndex, buffers: windowMessages })
     progress.reset()
-    let sent = 0
-
-    async function publishBurst(messages: number, isLast: boolean): Promise<void> {
-      for (const end = sent + messages; sent < end; ) {
-        const topicIndex = topicIndexes[sent % PAYLOADS_IN_TURN]!
-        const topic = topics[topicIndex]!
-        const next = nextDraft(topic)
-        // Without a wait where none is needed, which small payloads would feel.
-        const draft = next instanceof Promise ? await next : next
-        sent += 1
-        numbering.stamp(draft.bytes, topicIndex, isLast && sent === end ? sent : 0)
-        if (!draft.publish()) await connection.ready(topic)
-      }
-    }
-
     const startNs = nowNs()
     const endNs = startNs + durationMs * 1e6
     while (nowNs() < endNs) {
-      const room = flow.windowMessages - (sent - progress.slowest)
+      const room = windowMessages - (bursts.sent - progress.slowest)
       if (room > 0) {
-        await publishBurst(Math.min(room, flow.burstMessages), false)
+        await bursts.publish(Math.min(room, burstMessages), 'not last')
         await nextTurn()
       } else {
         await progress.next()
       }
     }
-    await publishBurst(1, true)
+    await bursts.publish(1, 'last')
     await connection.flush()
-    return { sent, startNs }
+    return { sent: bursts.sent, startNs }
   },
 
   async pace({ topic, payloadBytes, durationMs }) {

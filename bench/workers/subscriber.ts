@@ -2,13 +2,10 @@ import { answerCommands } from '../child.js'
 import { nowNs } from '../clock.js'
 import { StreamCheck } from '../payload.js'
 import { type Connection, loadPeer, type PeerName } from '../peers/index.js'
-import { ProgressReporter } from '../progress.js'
+import { ProgressReporter, type ReportOrder } from '../progress.js'
 
-export interface ReceiveOrder {
-  readonly topicCount: number
+export interface ReceiveOrder extends ReportOrder {
   readonly payloadBytes: number
-  /** Messages between two reports of progress. */
-  readonly reportMessages: number
   /** Whether to keep the time of each arrival. */
   readonly timed: boolean
 }
@@ -49,8 +46,7 @@ let completed: Promise<Received>
 
 function handle(payload: Uint8Array): void {
   if (order.timed) arrivedNs.push(nowNs())
-  check.accept(payload)
-  if (check.received % order.reportMessages === 0) reporter.report(check.received)
+  reporter.handled(check.accept(payload))
   if (!check.isComplete) return
   complete({ received: check.received, faults: check.faults, endNs: nowNs(), arrivedNs })
 }
@@ -65,7 +61,9 @@ const commands: SubscriberCommands = {
 
   expect(nextOrder) {
     order = nextOrder
-    check = new StreamCheck(order.topicCount, order.payloadBytes)
+    const { publishers, sequencesPerPublisher, payloadBytes } = order
+    check = new StreamCheck(publishers * sequencesPerPublisher, payloadBytes, { publishers })
+    reporter.expect(order)
     arrivedNs = []
     completed = new Promise((resolve) => {
       complete = resolve

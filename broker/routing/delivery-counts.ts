@@ -55,9 +55,9 @@ export class DeliveryCounts {
     return this.drops.oldest + this.drops.newest
   }
 
-  match(): void {
-    this.matched += 1
-    if (this.#totals !== undefined) this.#totals.matched += 1
+  match(messages: number): void {
+    this.matched += messages
+    if (this.#totals !== undefined) this.#totals.matched += messages
   }
 
   handle(messages: number): void {

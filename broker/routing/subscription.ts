@@ -130,8 +130,8 @@ export class Subscription extends Lane implements Announcement {
     return this.overflow === 'latest' ? new LatestBacklog(topics, this.gauges) : super.newBacklog(topics)
   }
 
-  override dropped(reason: LaneDrop): void {
-    this.counts.drop(reason, 1)
+  override dropped(reason: LaneDrop, messages: number): void {
+    this.counts.drop(reason, messages)
   }
 
   override relieved(): void {
