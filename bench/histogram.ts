@@ -53,10 +53,8 @@ export class Histogram {
 
   /** The smallest time that at least this share of them does not pass. */
   percentileNs(share: number): number {
-    const { totalCount, maxValue } = this.#recorded
-    // The library rounds to a rank where this takes the next one.
-    const rank = Math.max(1, Math.ceil(share * totalCount))
-    return Math.min(maxValue, this.#recorded.getValueAtPercentile((rank / totalCount) * 100))
+    // The library's is the upper end of what it counts as equal.
+    return Math.min(this.maxNs, this.#recorded.getValueAtPercentile(share * 100))
   }
 
   encode(): EncodedHistogram {
