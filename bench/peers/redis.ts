@@ -48,11 +48,11 @@ class RedisConnection implements Connection {
 export const redis: Peer = {
   name: 'redis',
   tuning: {
-    windowMessages: 4096,
+    windowMessages: 512,
     windowBytes: 8 * MIB,
     heldBytes: 128 * MIB,
-    burstMessages: 1024,
-    reportMessages: 512,
+    burstMessages: 128,
+    reportMessages: 64,
   },
 
   presence() {
