@@ -4,8 +4,16 @@ import type { Spread } from './statistics.js'
 
 const HEADINGS = ['scenario', 'metric', 'better', 'system', 'median (min–max)', 'divided by']
 
+export interface Machine {
+  readonly node: string
+  readonly kernel: string
+  readonly processor: string
+  readonly processors: number
+  readonly loadBefore: number
+}
+
 /** What the figures depend on. */
-export function describeMachine(): Record<string, string | number> {
+export function describeMachine(): Machine {
   const processors = cpus()
   return {
     node: process.version,
@@ -32,8 +40,9 @@ export function formatTable(results: readonly ScenarioResult[]): string {
 
 /** What the table cannot say: who was left out, and which samples do not count. */
 export function formatRemarks(results: readonly ScenarioResult[]): string[] {
-  return results.flatMap(({ scenario, skipped, voids }) => [
+  return results.flatMap(({ scenario, skipped, impossible, voids }) => [
     ...(skipped === undefined ? [] : [`${scenario}: skipped, ${skipped}`]),
+    ...impossible.map((reason) => `${scenario}: not possible here, ${reason}`),
     ...voids.map((reason) => `${scenario}: VOID, ${reason}`),
   ])
 }
@@ -66,7 +75,7 @@ function formatSpread({ median, min, max }: Spread, unit: MetricResult['unit']):
 function formatValue(value: number, unit: MetricResult['unit']): string {
   switch (unit) {
     case 'messages/s':
-      return `${(value / 1e6).toFixed(2)} M`
+      return value < 1e5 ? `${(value / 1e3).toFixed(2)} k` : `${(value / 1e6).toFixed(2)} M`
     case 'requests/s':
       return `${(value / 1e3).toFixed(1)} k`
     case 'bytes':

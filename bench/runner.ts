@@ -1,10 +1,20 @@
-import { FOREIGN_NAMES, OWN_NAMES, type Peer, type PeerName } from './peers/index.js'
-import type { MeasureOptions, Metric, Reference, Sample, Scenario } from './scenarios/index.js'
+import { type FloorName, type FloorProgram, ImpossibleHere } from './floors/index.js'
+import { FOREIGN_NAMES, OWN_NAMES, type Peer } from './peers/index.js'
+import type {
+  Histograms,
+  MeasureOptions,
+  Metric,
+  RecordedSample,
+  Reference,
+  Sample,
+  Scenario,
+  SystemName,
+} from './scenarios/index.js'
 import { type Spread, spread } from './statistics.js'
 
 /** How a metric came out for one system. */
 export interface SystemResult {
-  readonly peer: PeerName
+  readonly peer: SystemName
   readonly spread: Spread
   /** Of ringbus only: divided by each reference, round by round. */
   readonly ratios: Partial<Record<Reference, Spread>>
@@ -25,18 +35,37 @@ export interface ScenarioResult {
   readonly skipped?: string
   /** Samples that must not count, and why. */
   readonly voids: readonly string[]
-  readonly samples: Partial<Record<PeerName, SampleList>>
+  /** Who could not be measured here, and why. */
+  readonly impossible: readonly string[]
+  readonly samples: Partial<Record<SystemName, SampleList>>
+  /** Where times are recorded: all of each sample that counts. */
+  readonly histograms: Partial<Record<SystemName, readonly Histograms[]>>
+}
+
+/** The machine's own mechanisms that are to be measured beside the systems, and the program that does it. */
+export interface ChosenFloors {
+  readonly names: readonly FloorName[]
+  readonly program: FloorProgram
 }
 
 export interface RunOptions extends MeasureOptions {
   readonly pairs: number
+  /** None: they cannot be measured here, or are not wanted. */
+  readonly floors?: ChosenFloors | undefined
   /** Told of each sample before it is taken. */
-  sampling(scenario: Scenario, peer: Peer, round: number): void
+  sampling(scenario: Scenario, system: { readonly name: SystemName }, round: number): void
 }
 
 /** By round; null where the sample does not count. */
 type SampleList = readonly (Sample | null)[]
-type Samples = Map<PeerName, (Sample | null)[]>
+type Samples = Map<SystemName, (Sample | null)[]>
+type Recordings = Map<SystemName, Histograms[]>
+
+/** One of those that take turns. */
+interface Participant {
+  readonly name: SystemName
+  measure(): Promise<Sample | RecordedSample>
+}
 
 /** Measures one scenario, the systems in turn; who is first changes from round to round. */
 export async function runScenario(
@@ -46,30 +75,70 @@ export async function runScenario(
 ): Promise<ScenarioResult> {
   const { name, title } = scenario
   const skipped = scenario.obstacle?.()
-  if (skipped !== undefined) return { scenario: name, title, metrics: [], skipped, voids: [], samples: {} }
-  const taking = peers.filter((peer) => scenario.peers.includes(peer.name))
+  if (skipped !== undefined) {
+    return {
+      scenario: name,
+      title,
+      metrics: [],
+      skipped,
+      voids: [],
+      impossible: [],
+      samples: {},
+      histograms: {},
+    }
+  }
+  const participants = participantsOf(scenario, peers, options)
   const rounds = Math.min(options.pairs, scenario.samplesMax ?? options.pairs)
-  const samples: Samples = new Map(taking.map((peer) => [peer.name, []]))
+  const samples: Samples = new Map(participants.map((participant) => [participant.name, []]))
+  const histograms: Recordings = new Map(participants.map((participant) => [participant.name, []]))
   const voids: string[] = []
+  const impossible = new Set<string>()
   for (let round = 0; round < rounds; round++) {
-    for (const peer of round % 2 === 0 ? taking : taking.toReversed()) {
-      options.sampling(scenario, peer, round)
-      const list = samples.get(peer.name)!
+    for (const participant of round % 2 === 0 ? participants : participants.toReversed()) {
+      options.sampling(scenario, participant, round)
+      const list = samples.get(participant.name)!
       try {
-        list.push(await scenario.measure(peer, options))
+        const measured = await participant.measure()
+        if ('histograms' in measured) {
+          list.push(measured.values)
+          histograms.get(participant.name)!.push(measured.histograms)
+        } else {
+          list.push(measured)
+        }
       } catch (error) {
         list.push(null)
-        voids.push(`${peer.name}, round ${round + 1}: ${error instanceof Error ? error.message : error}`)
+        const reason = error instanceof Error ? error.message : error
+        if (error instanceof ImpossibleHere) impossible.add(`${participant.name}: ${reason}`)
+        else voids.push(`${participant.name}, round ${round + 1}: ${reason}`)
       }
     }
   }
-  const metrics = summarise(scenario, samples)
-  return { scenario: name, title, metrics, voids, samples: Object.fromEntries(samples) }
+  return {
+    scenario: name,
+    title,
+    metrics: summarise(scenario, samples),
+    voids,
+    impossible: [...impossible],
+    samples: Object.fromEntries(samples),
+    histograms: Object.fromEntries([...histograms].filter(([, recorded]) => recorded.length > 0)),
+  }
+}
+
+function participantsOf(scenario: Scenario, peers: readonly Peer[], options: RunOptions): Participant[] {
+  const systems = peers
+    .filter(({ name }) => scenario.peers.includes(name))
+    .map((peer) => ({ name: peer.name, measure: () => scenario.measure(peer, options) }))
+  const { floors } = options
+  if (floors === undefined || scenario.floors === undefined) return systems
+  const mechanisms = scenario.floors
+    .filter(({ name }) => floors.names.includes(name))
+    .map((floor) => ({ name: floor.name, measure: () => floor.measure(floors.program, options) }))
+  return [...systems, ...mechanisms]
 }
 
 function summarise({ metrics, references }: Scenario, samples: Samples): MetricResult[] {
   return metrics.map(({ name, unit, better }, index) => {
-    const columns = new Map<PeerName, (number | undefined)[]>()
+    const columns = new Map<SystemName, (number | undefined)[]>()
     for (const [peer, list] of samples) {
       columns.set(
         peer,
@@ -85,10 +154,10 @@ function summarise({ metrics, references }: Scenario, samples: Samples): MetricR
   })
 }
 
-type Columns = ReadonlyMap<PeerName, readonly (number | undefined)[]>
+type Columns = ReadonlyMap<SystemName, readonly (number | undefined)[]>
 
 function ratiosOf(
-  peer: PeerName,
+  peer: SystemName,
   columns: Columns,
   references: readonly Reference[],
   better: Metric['better'],
@@ -122,6 +191,6 @@ function bestColumn(columns: Columns, better: Metric['better']): (number | undef
   })
 }
 
-function isOwn(name: PeerName): boolean {
-  return (OWN_NAMES as readonly PeerName[]).includes(name)
+function isOwn(name: SystemName): boolean {
+  return (OWN_NAMES as readonly SystemName[]).includes(name)
 }

@@ -74,6 +74,7 @@ export class Broker {
     const { permissions, limits } = parseSettings(settings, 'reconfigure')
     this.#hub.permissions = enforceable(permissions, 'reconfigure')
     Object.assign(this.#hub.limits, limits)
+    this.#hub.polling.reconfigured()
     this.#watchIdle()
   }
 
@@ -86,6 +87,7 @@ export class Broker {
     if (this.#state !== 'running') return this.closed
     this.#state = 'stopping'
     clearTimeout(this.#idleTimer)
+    this.#hub.polling.stop()
     const unlinked = this.#listener!.stop()
     this.#hub.stop()
     this.#drain = new Drain(this.#hub, this.#hub.limits.drainTimeoutMs)

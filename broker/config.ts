@@ -9,6 +9,10 @@ import {
 import { PATTERNS_MAX, type PermissionRule, RULES_MAX } from './permissions/rule.js'
 
 const MIB = 1024 * 1024
+
+/** Longer than any wake-up takes; beyond, it would only heat the room. */
+const BUSY_POLL_US_MAX = 10_000
+
 const count = () => z.int().positive()
 const bytes = () => z.int().positive()
 const milliseconds = () =>
@@ -87,6 +91,8 @@ const limitsShape = {
   leaseTimeoutMs: milliseconds().default(5_000),
   /** Time after which a ring that nobody uses is given back. */
   ringIdleMs: milliseconds().default(5_000),
+  /** Microseconds that the broker polls for more after traffic; auto: as it pays, 100 at most; 0: it never does. */
+  busyPollUs: z.union([z.literal('auto'), z.int().nonnegative().max(BUSY_POLL_US_MAX)]).default('auto'),
   /** Time for a client to say HELLO. */
   handshakeTimeoutMs: milliseconds().default(5_000),
   /** Time for a refused client to read why, and hang up. */

@@ -11,6 +11,7 @@ import type { Peer } from './peers/peer.js'
 import { routeBehind } from './permissions/denied-route.js'
 import type { Permissions } from './permissions/permissions.js'
 import type { Action } from './permissions/rule.js'
+import { Polling } from './polling/polling.js'
 import { RequestRouter } from './requests/request-router.js'
 import { Service } from './requests/service.js'
 import { Greetings } from './retained/greetings.js'
@@ -48,6 +49,7 @@ export class Hub implements FlushList {
   readonly events: SystemEvents
   readonly latencies = new TopicLatencies()
   readonly #slowReports: SlowReports
+  readonly polling: Polling
   readonly peers = new Map<number, Peer>()
   readonly #pauseReports: PauseReports
   readonly startedAtMs = Date.now()
@@ -66,6 +68,7 @@ export class Hub implements FlushList {
     this.limits = limits
     this.permissions = permissions
     this.log = log
+    this.polling = new Polling(limits)
     this.rings = new RingTable(native, limits, log, () => this.flush())
     this.pauses = new TopicPauses(limits, {
       makeSlow: (subscription: Subscription) => this.overflow.makeSlow(subscription),
@@ -131,6 +134,7 @@ export class Hub implements FlushList {
   /** A client has greeted: others may hear of it. */
   enter(peer: Peer): void {
     this.peers.set(peer.id, peer)
+    this.polling.enter(peer.polling)
     this.events.publish('$SYS.client.connected', () => describePeer(peer))
     this.log.debug({ client: peer.id, name: peer.name, pid: peer.pid }, 'client connected')
   }
@@ -152,6 +156,7 @@ export class Hub implements FlushList {
     for (const route of peer.aliases) if (route !== undefined) this.router.release(routeBehind(route))
     peer.aliases = []
     this.#forgetSoon()
+    this.polling.leave(peer.polling)
     if (!this.peers.delete(peer.id)) return
     this.events.publish('$SYS.client.disconnected', () => ({ ...describePeer(peer), code: code ?? null }))
     this.log.debug({ client: peer.id, name: peer.name, pid: peer.pid, code }, 'client disconnected')

@@ -16,6 +16,20 @@ export interface RingStats {
   readonly copiedBytes: number
 }
 
+/** Who keeps processors busy so that messages find them awake: the broker, and event loops of clients. */
+export interface PollingStats {
+  readonly busyPollUs: 'auto' | number
+  /** Whether the broker polls after traffic at the moment. */
+  readonly polls: boolean
+  /** Turns of its event loop that polling has added. */
+  readonly turns: number
+  readonly processors: number
+  /** For clients with low latency: how many there are, are taken, and are waited for. */
+  readonly places: number
+  readonly placesTaken: number
+  readonly placesWanted: number
+}
+
 /** Messages that were matched and not handled, by what became of them. */
 export interface DropCounts {
   /** Their time was over. */
@@ -62,6 +76,7 @@ export interface BrokerStats {
   readonly requestsInFlight: number
   readonly clientsRefused: number
   readonly rings: RingStats
+  readonly polling: PollingStats
   readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number }
   readonly processor: { readonly userMicros: number; readonly systemMicros: number }
 }
@@ -84,6 +99,9 @@ export interface ClientRow extends OwnedRow {
   readonly congested: boolean
   /** Topics on which it may not publish for now. */
   readonly pausedTopics: number
+  readonly latency: 'normal' | 'low'
+  /** Whether it may poll. */
+  readonly polls: boolean
   /** Null: it has never had to do with rings. */
   readonly rings: {
     readonly owned: number
@@ -176,6 +194,10 @@ export async function readStatus(bus: Bus): Promise<BrokerStatus> {
     allRows<RingRow>(bus, '$SYS.rings'),
   ])
   return { takenAtMs, stats: stats.data as BrokerStats, clients, subscriptions, services, topics, rings }
+}
+
+export async function readPolling(bus: Bus): Promise<PollingStats> {
+  return ((await bus.request('$SYS.stats')).data as BrokerStats).polling
 }
 
 export function readSubscriptions(bus: Bus): Promise<SubscriptionRow[]> {

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { addBenchCommand } from './commands/bench.js'
 import { addBrokerCommand } from './commands/broker.js'
 import { addDoctorCommand } from './commands/doctor.js'
 import { addPubCommand } from './commands/pub.js'
@@ -22,6 +23,7 @@ Examples:
   ringbus request text.count 'how many words'
   ringbus status                                     who is connected, and who is slow
   ringbus doctor                                     what is wrong, and what to do about it
+  ringbus bench                                      how fast this machine is, within ten seconds
 
 The socket is --path, else $RINGBUS_SOCKET, else ringbus/broker.sock in $XDG_RUNTIME_DIR, else
 /tmp/ringbus-<uid>/broker.sock. NODE_DEBUG=ringbus shows what the client library does.`
@@ -66,6 +68,7 @@ function ringbusProgram(): Command {
     addServeCommand,
     addStatusCommand,
     addDoctorCommand,
+    addBenchCommand,
   ]
   for (const add of additions) add(program)
   return program

@@ -4,7 +4,8 @@ const KIB = 1024
 export function bytes(count: number): string {
   if (count < KIB) return `${count} B`
   if (count < KIB * KIB) return `${(count / KIB).toFixed(1)} KiB`
-  return `${(count / KIB / KIB).toFixed(1)} MiB`
+  if (count < KIB ** 3) return `${(count / KIB ** 2).toFixed(1)} MiB`
+  return `${(count / KIB ** 3).toFixed(1)} GiB`
 }
 
 /** Bytes of what is bounded, as in "7.9 MiB of 8.0 MiB (98 %)". It is more where publishers are yet to be paused. */

@@ -1,4 +1,4 @@
-import type { BrokerStatus, DeliveryCounts, RingStats } from './broker-status.js'
+import type { BrokerStatus, DeliveryCounts, PollingStats, RingStats } from './broker-status.js'
 import { bytes, counted, duration } from './quantities.js'
 import { dropReasons, slowReport } from './slow-report.js'
 import { statusTables } from './status-tables.js'
@@ -22,6 +22,7 @@ function totals({ stats }: BrokerStatus): string {
     `Queued: ${bytes(stats.queuedBytes)} for all subscriptions; ${counted(stats.pausedTopics, 'topic')} paused`,
     `Requests: ${requestsRouted} routed, ${requestsInFlight} in flight`,
     ringTotals(stats.rings),
+    pollingTotals(stats.polling),
     `Clients refused: ${stats.clientsRefused}`,
     '',
   ].join('\n')
@@ -42,4 +43,16 @@ function ringTotals(rings: RingStats): string {
   const copied = copiedOut === 0 ? '' : `, ${copiedOut} copied out of rings that they held up`
   const memory = `${segments} of ${bytes(segmentBytes)}, ${bytes(reservedBytes)} reserved`
   return `Large payloads: ${delivered} read from rings, ${inlined} sent by socket instead${copied}\nRings: ${memory}`
+}
+
+function pollingTotals({ busyPollUs, polls, processors, ...clients }: PollingStats): string {
+  const broker =
+    processors === 1
+      ? 'nobody, for there is one processor'
+      : busyPollUs === 0
+        ? 'the broker never does'
+        : `the broker ${polls ? 'does' : 'does not for now'} (${busyPollUs === 'auto' ? 'auto' : `${busyPollUs} µs`})`
+  const { places, placesTaken, placesWanted } = clients
+  const waiting = placesWanted === 0 ? '' : `, ${placesWanted} more would like one`
+  return `Polling: ${broker}; ${placesTaken} of ${counted(places, 'place')} for clients taken${waiting}`
 }

@@ -23,7 +23,7 @@ export function statusTables(status: BrokerStatus): string[] {
   return [
     section(
       'Clients',
-      'client, name, pid, subscriptions, services, requests, received, sent, leases, slow',
+      'client, name, pid, subscriptions, services, requests, received, sent, leases, polls, slow',
       clients,
       worstFirst(clients, clientLag).map(clientCells),
     ),
@@ -92,7 +92,12 @@ function clientCells(row: ClientRow): Cell[] {
     heldBytes > 0 ? `holds on to ${bytes(heldBytes)} of rings that were given up` : '',
   ]
   const counts = [subscriptions, services, requestsInFlight, messagesReceived, messagesSent, leases]
-  return [client, name, pid, ...counts, reasons(slow)]
+  return [client, name, pid, ...counts, pollsCell(row), reasons(slow)]
+}
+
+function pollsCell({ latency, polls }: ClientRow): string {
+  if (latency === 'normal') return ''
+  return polls ? 'yes' : 'no place'
 }
 
 function subscriptionCells(row: SubscriptionRow): Cell[] {

@@ -10,6 +10,7 @@ import {
   checkSubscribeOptions,
   checkWriteStreamOptions,
   type LoanOptions,
+  NO_OPTIONS,
   type PublishOptions,
   type ReadStreamOptions,
   type RequestOptions,
@@ -179,13 +180,13 @@ export class RingbusClient implements Disposable, AsyncDisposable {
    * DISCONNECTED when the connection is lost, HANDLER_ERROR with the message of an error in the handler, or the
    * code of a RingbusError that the handler threw. A request made while the connection is away waits for it.
    */
-  async request<Reply = unknown>(
+  request<Reply = unknown>(
     topic: string,
     data?: unknown,
-    options: RequestOptions = {},
+    options: RequestOptions = NO_OPTIONS,
   ): Promise<Message<Reply>> {
-    if (this.#session.isClosed) throw closedError()
-    return (await this.#session.requester.request(topic, data, options)) as Message<Reply>
+    if (this.#session.isClosed) return Promise.reject(closedError())
+    return this.#session.requester.request(topic, data, options) as Promise<Message<Reply>>
   }
 
   /**
@@ -196,7 +197,7 @@ export class RingbusClient implements Disposable, AsyncDisposable {
   requestStream<Reply = unknown>(
     topic: string,
     data?: unknown,
-    options: RequestOptions = {},
+    options: RequestOptions = NO_OPTIONS,
   ): AsyncIterableIterator<Message<Reply>> {
     if (this.#session.isClosed) throw closedError()
     return this.#session.requester.requestStream(topic, data, options) as AsyncIterableIterator<

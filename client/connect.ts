@@ -1,6 +1,7 @@
 import { socketPath } from '../protocol/index.js'
 import { RingbusClient } from './client.js'
 import { type ConnectOptions, checkConnectOptions, reconnectSettings, ringSettings } from './options.js'
+import { LOOP_NUMBER } from './polling/low-latency.js'
 import { Session } from './session.js'
 
 /**
@@ -15,7 +16,11 @@ export async function connect(options: ConnectOptions = {}): Promise<RingbusClie
   const session = new Session({
     target: socketPath({ explicit: options.path, env: process.env, uid }),
     trust: { uid, brokerUid: options.brokerUid },
-    introduction: { name: options.name, mapsSegments: rings.enabled },
+    introduction: {
+      name: options.name,
+      mapsSegments: rings.enabled,
+      pollsAs: options.latency === 'low' ? LOOP_NUMBER : undefined,
+    },
     rings,
     autostart: options.autostart ?? false,
     reconnect: reconnectSettings(options.reconnect),

@@ -4,11 +4,13 @@ import {
   decodeName,
   type ErrorCode,
   type FrameFault,
+  type FrameRun,
   type FrameSink,
   isByRing,
   Kind,
   kindName,
   Offset,
+  paddedLength,
   RingbusError,
   readU32,
 } from '../protocol/index.js'
@@ -35,6 +37,8 @@ export interface FrameTargets {
   readonly barriers: Barriers
   readonly rings: Rings
   readonly outbox: Outbox
+  /** The broker says whether this client may poll. */
+  readonly mayPoll: (isPermitted: boolean) => void
   /** The broker refused a frame of this kind; after a fatal refusal it closes the connection. */
   readonly refused: (error: RingbusError, kind: number, id: number, fatal: boolean) => void
 }
@@ -57,7 +61,7 @@ export class FrameRouter implements FrameSink {
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     const kind = bytes[start + Offset.KIND]!
     const byRing = isByRing(bytes, start)
-    if (kind === Kind.MESSAGE && !byRing) return this.#deliver(bytes, start, length)
+    if (kind === Kind.MESSAGE && !byRing) return this.#deliver(bytes, start, start + paddedLength(length))
     try {
       if (byRing) this.#targets.rings.incoming.arrived(bytes, start)
       return this.#route(kind, bytes, start, length)
@@ -78,10 +82,10 @@ export class FrameRouter implements FrameSink {
         names.bind(readU32(bytes, start + Offset.TOPIC), decodeName(bytes, start, length))
         return undefined
       case Kind.MESSAGE:
-        return this.#deliver(bytes, start, length)
+        return this.#deliver(bytes, start, start + paddedLength(length))
       case Kind.REQUEST:
         if (this.#current instanceof ServiceMember) this.#current.arrived(bytes, start)
-        return this.#deliver(bytes, start, length)
+        return this.#deliver(bytes, start, start + paddedLength(length))
       case Kind.REPLY:
         requester.replied(bytes, start, length)
         return undefined
@@ -123,17 +127,25 @@ export class FrameRouter implements FrameSink {
       case Kind.RESUME:
         outbox.resume(readU32(bytes, start + Offset.TOPIC), id)
         return undefined
+      case Kind.POLL:
+        this.#targets.mayPoll(id !== 0)
+        return undefined
       default:
         return fault('UNEXPECTED_FRAME', `${kindName(kind)} does not come here, or not again`, bytes, start)
     }
   }
 
-  #deliver(bytes: Buffer, start: number, length: number): FrameFault | undefined {
+  run({ bytes, start, end }: FrameRun): FrameFault | undefined {
+    return this.#deliver(bytes, start, end)
+  }
+
+  /** Messages or requests, for whom the stream is turned to. */
+  #deliver(bytes: Buffer, start: number, end: number): FrameFault | undefined {
     const current = this.#current
     if (current === undefined || current.frameKind !== bytes[start + Offset.KIND]) {
       return fault('UNEXPECTED_FRAME', 'it is for nobody who takes such frames', bytes, start)
     }
-    if (this.#targets.inbox.append(current, bytes, start, length)) return undefined
+    if (this.#targets.inbox.append(current, bytes, start, end)) return undefined
     return fault('BAD_FRAME', 'its topic id was never given a name', bytes, start)
   }
 

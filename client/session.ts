@@ -14,9 +14,11 @@ import type { Member, MemberContext } from './members/member.js'
 import { Registry } from './members/registry.js'
 import type { RingSettings } from './options.js'
 import { Barriers } from './outbound/barriers.js'
-import { Outbox } from './outbound/outbox.js'
+import { Outbox, type Outlet } from './outbound/outbox.js'
 import { Publisher } from './outbound/publisher.js'
 import { Sender } from './outbound/sender.js'
+import { LowLatency } from './polling/low-latency.js'
+import { PolledOutlet } from './polling/polled-outlet.js'
 import { Requester } from './requests/requester.js'
 import type { Incoming } from './rings/incoming.js'
 import { Loans } from './rings/loans.js'
@@ -64,6 +66,7 @@ export class Session implements ConnectionListener, MemberContext {
   readonly inbox: Inbox
   readonly report = (error: RingbusError): void => this.events.reportError(error)
   readonly slow = (info: SlowInfo, surprise: boolean): void => this.events.reportSlow(info, surprise)
+  readonly #lowLatency: LowLatency | undefined
   readonly #names = new TopicNames()
   readonly #rings: Rings
   readonly #router: FrameRouter
@@ -77,6 +80,7 @@ export class Session implements ConnectionListener, MemberContext {
 
   constructor(settings: SessionSettings) {
     this.path = settings.target.path
+    if (settings.introduction.pollsAs !== undefined) this.#lowLatency = new LowLatency()
     this.#rings = new Rings(settings.rings, this.path, this.ring, this.outbox, this.report)
     this.inbox = new Inbox(this.#names)
     this.publisher = new Publisher(this.outbox, this.sender, settings.reconnect.bufferBytesMax, (topic) =>
@@ -96,6 +100,7 @@ export class Session implements ConnectionListener, MemberContext {
       barriers: this.barriers,
       rings: this.#rings,
       outbox: this.outbox,
+      mayPoll: (isPermitted) => this.#mayPoll(isPermitted),
       refused: (error, kind, id, fatal) => this.#refused(error, kind, id, fatal),
     })
     this.#connection = new Connection(settings, this.#router, this)
@@ -130,7 +135,7 @@ export class Session implements ConnectionListener, MemberContext {
     this.#refusal = undefined
     this.ring.lender.inlineBytesMax = welcome.payloadBytesMax
     try {
-      this.outbox.connect(link, welcome.aliases, () => this.registry.enrolAll())
+      this.outbox.connect(this.#outletOver(link), welcome.aliases, () => this.registry.enrolAll())
     } catch (error) {
       this.report(error as RingbusError)
       this.requester.failAll(error as RingbusError)
@@ -146,6 +151,7 @@ export class Session implements ConnectionListener, MemberContext {
 
   readEnd(): void {
     this.inbox.readEnd()
+    this.#lowLatency?.arrived()
   }
 
   drained(): void {
@@ -154,6 +160,7 @@ export class Session implements ConnectionListener, MemberContext {
 
   lost(cause: RingbusError): void {
     const error = this.#refusal === undefined ? cause : refusedError(this.#refusal)
+    this.#mayPoll(false)
     const lostMessages = this.outbox.disconnect()
     this.publisher.disconnected(lostMessages)
     this.#rings.disconnected(error)
@@ -213,6 +220,7 @@ export class Session implements ConnectionListener, MemberContext {
   #end(ending: Ending): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.#mayPoll(false)
     const wished = ending === 'gracefully' || ending === 'at once'
     const error = wished ? new RingbusError('CLOSED', 'The client was closed') : ending
     // Before this side ends: then the broker gives the memory to others.
@@ -230,6 +238,14 @@ export class Session implements ConnectionListener, MemberContext {
     const reason = wished ? undefined : error
     this.#closed.resolve(reason)
     this.events.emit('close', reason)
+  }
+
+  #outletOver(link: Link): Outlet {
+    return this.#lowLatency === undefined ? link : new PolledOutlet(link, this.#lowLatency)
+  }
+
+  #mayPoll(isPermitted: boolean): void {
+    if (this.#lowLatency !== undefined) this.#lowLatency.isPermitted = isPermitted
   }
 
   #refused(error: RingbusError, kind: number, id: number, fatal: boolean): void {

@@ -43,6 +43,7 @@ export const Kind = {
   PAUSE: 0x2a,
   RESUME: 0x2b,
   LATENCY: 0x2c,
+  POLL: 0x2d,
   MESSAGE: 0x30,
   ATTACH: 0x40,
   GRANT: 0x41,
@@ -129,6 +130,9 @@ export const FEATURE_RING_REQUESTS = 'ring-requests'
 /** The capability in HELLO of a client that can map segments, and the layout that it understands. [RING-2] */
 export const CAPABILITY_RING = 'ring'
 export const RING_LAYOUT_VERSION = 1
+
+/** The capability in HELLO of a client that would poll, and the number of its event loop. [WIRE-2.9] */
+export const CAPABILITY_POLL = 'poll'
 
 /** What `id` of SEGMENT says about the client's part. [RING-3] */
 export const SegmentRole = { READER: 0, OWNER: 1 } as const

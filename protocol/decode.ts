@@ -4,6 +4,7 @@ import {
   frameBytesMax,
   frameLayout,
   headerFault,
+  isPlainMessage,
   KIND_RULES,
   kindName,
   Offset,
@@ -11,6 +12,9 @@ import {
   paddedLength,
   readU32,
 } from './frame.js'
+import { FrameRun } from './frame-run.js'
+
+const NOTHING = Buffer.alloc(0)
 
 /** Why a stream cannot be read on. The kind and id name the frame at fault, as an ERROR frame repeats them. */
 export interface FrameFault {
@@ -28,6 +32,8 @@ export interface FrameSink {
    * stream.
    */
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined
+  /** Messages without flags that lie in one chunk. A sink that has no use for runs gets each as a frame. */
+  run?(run: FrameRun): FrameFault | undefined
 }
 
 export interface FrameDecoderOptions {
@@ -45,15 +51,18 @@ export interface FrameDecoderOptions {
  * A header is checked as soon as it is complete, so that no fault waits for bytes that never come. [WIRE-1.7]
  */
 export class FrameDecoder {
-  readonly #sink: FrameSink
+  #sink: FrameSink
   readonly #fromClient: boolean
   readonly #payloadBytesMax: number
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
-  readonly #header = Buffer.alloc(HEADER_BYTES)
+  /** Made with the first message that a sink takes in runs. */
+  #run: FrameRun | undefined
+  /** Of a header that spans chunks; made with the first, for many clients never have one. */
+  #header = NOTHING
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
-  #body: Buffer = this.#header
+  #body = NOTHING
   #length = 0
   #filled = 0
 
@@ -72,6 +81,11 @@ export class FrameDecoder {
     this.#fromClient = from === 'client'
     this.#payloadBytesMax = payloadBytesMax
     this.#surelyFits = HEADER_BYTES + Math.min(payloadBytesMax, CONTROL_BYTES_MAX)
+  }
+
+  /** Who takes the frames from now on. */
+  set sink(sink: FrameSink) {
+    this.#sink = sink
   }
 
   /** Bytes held of a frame that is not complete. The rest of its memory is reserved, but not touched yet. */
@@ -103,17 +117,26 @@ export class FrameDecoder {
     const end = chunk.length
     while (end - offset >= HEADER_BYTES) {
       const length = readU32(chunk, offset)
-      const fault = this.#checkHeader(chunk, offset, length)
+      const isPlain = length <= this.#surelyFits && isPlainMessage(chunk, offset, length)
+      const fault = isPlain ? undefined : this.#checkHeader(chunk, offset, length)
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
       if (next > end) return this.#startBody(chunk, offset, length)
-      const refused = this.#deliver(chunk, offset, length)
+      let refused: FrameFault | undefined
+      if (isPlain && this.#sink.run !== undefined) {
+        this.#run ??= new FrameRun()
+        const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
+        refused = this.#sink.run(run)
+        offset = run.end
+      } else {
+        refused = this.#deliver(chunk, offset, length)
+        offset = next
+      }
       if (refused !== undefined) return refused
-      offset = next
     }
     if (offset < end) {
       this.#state = 'header'
-      this.#body = this.#header
+      if (this.#header === NOTHING) this.#header = Buffer.allocUnsafeSlow(HEADER_BYTES)
       this.#filled = chunk.copy(this.#header, 0, offset)
     }
     return end
@@ -157,7 +180,7 @@ export class FrameDecoder {
     if (this.#filled === this.#body.length) {
       const body = this.#body
       this.#state = 'between'
-      this.#body = this.#header
+      this.#body = NOTHING
       this.#filled = 0
       const fault = this.#deliver(body, 0, this.#length)
       if (fault !== undefined) return fault

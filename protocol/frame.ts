@@ -114,6 +114,7 @@ export const KIND_RULES: readonly (KindRule | undefined)[] = (() => {
   rules[Kind.PAUSE] = control('PAUSE', 'client')
   rules[Kind.RESUME] = control('RESUME', 'client')
   rules[Kind.LATENCY] = control('LATENCY', 'broker')
+  rules[Kind.POLL] = control('POLL', 'client')
   rules[Kind.MESSAGE] = message('MESSAGE', Flag.RETAIN)
   rules[Kind.ATTACH] = control('ATTACH', 'broker')
   rules[Kind.GRANT] = control('GRANT', 'client')
@@ -227,6 +228,17 @@ function descriptorFault(bytes: Uint8Array, offset: number): string | undefined 
   if (readU64(bytes, offset + 16) > POSITION_MAX) return 'the length in its ring descriptor is beyond 2^53'
   if (readU32(bytes, offset + 28) > 1) return 'the `restarted` of its ring descriptor is neither 0 nor 1'
   return undefined
+}
+
+/** Whether a frame, which is not too long, is a message without flags and with a sound header: most frames are. */
+export function isPlainMessage(bytes: Uint8Array, start: number, length: number): boolean {
+  return (
+    bytes[start + Offset.KIND] === Kind.MESSAGE &&
+    bytes[start + Offset.FLAGS] === 0 &&
+    bytes[start + Offset.PRIORITY]! <= PRIORITY_MAX &&
+    bytes[start + Offset.ENCODING]! <= ENCODING_MAX &&
+    length >= HEADER_BYTES
+  )
 }
 
 /** Says what is wrong with the fixed header of a frame of a known kind, or returns undefined. [WIRE-1.4] [WIRE-1.5] */

@@ -13,13 +13,22 @@ import { PRIORITY_LEVELS, RESERVE_BYTES } from './constants.js'
  * So what is bulk never uses up what something more urgent needs to get through.
  */
 
+/** Bytes that may be sent of this priority; the message with which they are used up, or overdrawn, is the last. */
+export function spendable(
+  balanceBytes: number,
+  priority: number,
+  reserveBytes: number = RESERVE_BYTES,
+): number {
+  return balanceBytes + priority * reserveBytes
+}
+
 /** Whether a balance permits a message of this priority; `reserveBytes` is 0 where there is no reserve. */
 export function permits(
   balanceBytes: number,
   priority: number,
   reserveBytes: number = RESERVE_BYTES,
 ): boolean {
-  return balanceBytes > 0 || balanceBytes > -priority * reserveBytes
+  return spendable(balanceBytes, priority, reserveBytes) > 0
 }
 
 /** The priorities that a balance permits, as a mask. */

@@ -133,9 +133,11 @@ export interface Peer {
   connect(address: string, settings: ConnectSettings): Promise<Connection>
 }
 
-/** ringbus as it is by default, and with one way of large payloads each. */
+/** ringbus as it is by default; with clients that poll, and with nobody polling; with one way of large payloads each. */
 export const OWN_NAMES = [
   'ringbus',
+  'ringbus-low',
+  'ringbus-asleep',
   'ringbus-inline',
   'ringbus-copies',
   'ringbus-view',

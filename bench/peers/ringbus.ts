@@ -9,8 +9,12 @@ const MANIFEST = new URL('../../../package.json', import.meta.url)
 
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Which of the ways for large payloads a program takes. */
+/** Whether somebody polls, and which of the ways for large payloads a program takes. */
 interface Usage {
+  /** Clients poll; by default only the broker does. */
+  readonly latency?: 'low'
+  /** The broker does not poll either. */
+  readonly asleep?: true
   readonly way?: 'ring' | 'inline'
   /** Publishes from the ring's own memory. */
   readonly loan?: true
@@ -32,6 +36,8 @@ const RING_TUNING: Tuning = { ...TUNING, heldBytes: Number.POSITIVE_INFINITY }
 
 const USAGES: Record<OwnName, Usage> = {
   ringbus: {},
+  'ringbus-low': { latency: 'low' },
+  'ringbus-asleep': { asleep: true },
   'ringbus-inline': { way: 'inline' },
   'ringbus-copies': { way: 'ring' },
   'ringbus-view': { way: 'ring', view: true },
@@ -127,11 +133,13 @@ export function ringbusVariant(name: OwnName): Peer {
 
     startServer({ profileFolder, holding = 'shipped' }) {
       const held = holding === 'everything' ? { backlogBytesMax: HELD_BYTES } : {}
-      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held })
+      const polling = usage.asleep ? { busyPollUs: 0 } : {}
+      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held, ...polling })
     },
 
     async connect(path, { payloadBytesMin }) {
-      return new RingbusConnection(await connect({ path, ...ringOption(usage, payloadBytesMin) }), usage)
+      const options = { path, latency: usage.latency, ...ringOption(usage, payloadBytesMin) }
+      return new RingbusConnection(await connect(options), usage)
     },
   }
 }

@@ -1,11 +1,18 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Child } from '../child.js'
 import { nowNs } from '../clock.js'
+import { Histogram } from '../histogram.js'
 import type { Holding, Peer, PeerName, Server } from '../peers/index.js'
 import { percentile } from '../statistics.js'
 import type { OvertakingPublisherCommands, Pace } from '../workers/overtaking-publisher.js'
 import type { Handling, Overtaking, OvertakingSubscriberCommands } from '../workers/overtaking-subscriber.js'
-import { type MeasureOptions, type Metric, type Sample, type Scenario, withServer } from './scenario.js'
+import {
+  type MeasureOptions,
+  type Metric,
+  type RecordedSample,
+  type Scenario,
+  withServer,
+} from './scenario.js'
 
 const PUBLISHER = new URL('../workers/overtaking-publisher.js', import.meta.url)
 const SUBSCRIBER = new URL('../workers/overtaking-subscriber.js', import.meta.url)
@@ -147,7 +154,7 @@ function summary(values: readonly number[]): number[] {
   return [percentile(sorted, 0.5), percentile(sorted, 0.99), sorted.at(-1)!]
 }
 
-async function measure(peer: Peer, shape: Shape, options: MeasureOptions): Promise<Sample> {
+async function measure(peer: Peer, shape: Shape, options: MeasureOptions): Promise<RecordedSample> {
   return await withServer(peer, { ...options, holding: shape.holding ?? 'everything' }, async (server) => {
     const parties = new Parties(shape, options)
     try {
@@ -156,11 +163,15 @@ async function measure(peer: Peer, shape: Shape, options: MeasureOptions): Promi
       const overtakings = await (shape.inRounds
         ? parties.overtakeInRounds(options.backlogCount / MESSAGES_PER_ROUND, shape.handling)
         : parties.overtake(options.backlogCount, shape.handling))
-      return [
-        ...summary(overtakings.map(({ handledBefore }) => handledBefore)),
-        ...summary(overtakings.map(({ waitedNs }) => waitedNs / 1e6)),
-        overtakings[0]!.backlogLeft,
-      ]
+      const waits = Histogram.of(overtakings.map(({ waitedNs }) => waitedNs))
+      return {
+        values: [
+          ...summary(overtakings.map(({ handledBefore }) => handledBefore)),
+          ...[waits.percentileNs(0.5), waits.percentileNs(0.99), waits.maxNs].map((waitNs) => waitNs / 1e6),
+          overtakings[0]!.backlogLeft,
+        ],
+        histograms: { 'to its handler': waits.encode() },
+      }
     } finally {
       await parties.close()
     }

@@ -22,6 +22,10 @@ const SERIES_TIMEOUT_MS = 60_000
 
 const microseconds = (name: string): Metric => ({ name, unit: 'µs', better: 'lower' })
 
+const METRICS: readonly Metric[] = ['', 'filled and read '].flatMap((span) =>
+  ['p50', 'p99', 'p99.9'].map((name) => microseconds(`${span}${name}`)),
+)
+
 /** Measures in a process of its own, which is gone afterwards. */
 async function withPlayer<Result>(
   peer: Peer,
@@ -53,7 +57,7 @@ function payloadLatency(payloadBytes: number): Scenario {
   return {
     name: `latency-${sizeName(payloadBytes)}`,
     title: `${sizeName(payloadBytes)}, publish to handler, one payload at a time`,
-    metrics: ['p50', 'p99', 'filled and read p50', 'filled and read p99'].map(microseconds),
+    metrics: METRICS,
     peers: ['ringbus-inline', 'ringbus-copies', 'ringbus-loan', ...FOREIGN_NAMES],
     references: ['nats', 'best'],
     ...(QUICK_SIZES.includes(payloadBytes) ? {} : { isLong: true }),
@@ -62,7 +66,10 @@ function payloadLatency(payloadBytes: number): Scenario {
         withPlayer(peer, server, payloadBytes, options, async (play) => {
           const transport = await play('transport')
           const whole = await play('whole')
-          return [transport.p50Us, transport.p99Us, whole.p50Us, whole.p99Us]
+          return {
+            values: [transport, whole].flatMap(({ p50Us, p99Us, p999Us }) => [p50Us, p99Us, p999Us]),
+            histograms: { transport: transport.histogram, 'filled and read': whole.histogram },
+          }
         }),
       )
     },

@@ -1,3 +1,5 @@
+import type { FloorName, FloorProgram } from '../floors/index.js'
+import type { EncodedHistogram } from '../histogram.js'
 import type { Peer, PeerName, Server, ServerOptions } from '../peers/index.js'
 
 export interface Metric {
@@ -24,6 +26,15 @@ export type Unit =
 /** One value per metric, in the metrics' order; none where something cannot be known here. */
 export type Sample = readonly (number | undefined)[]
 
+/** All times of a sample, by what they span. */
+export type Histograms = Readonly<Record<string, EncodedHistogram>>
+
+/** A sample with the times that its values are percentiles of. */
+export interface RecordedSample {
+  readonly values: Sample
+  readonly histograms: Histograms
+}
+
 export interface MeasureOptions {
   /** How long a stream is published, after a warm-up. */
   readonly durationMs: number
@@ -43,8 +54,17 @@ export interface MeasureOptions {
   readonly profileFolder: string | undefined
 }
 
+/** What takes turns in a scenario: systems, and what the machine gives without any. */
+export type SystemName = PeerName | FloorName
+
 /** What ringbus is compared with: one system, or the best of those that are not ringbus, round by round. */
-export type Reference = PeerName | 'best'
+export type Reference = SystemName | 'best'
+
+/** A mechanism of the machine's own, in the metrics of a scenario: what a system on this machine starts from. */
+export interface Floor {
+  readonly name: FloorName
+  measure(program: FloorProgram, options: MeasureOptions): Promise<Sample | RecordedSample>
+}
 
 /**
  * What is measured, once per call, with processes of its own that are gone afterwards. A measurement that throws has
@@ -55,6 +75,8 @@ export interface Scenario {
   readonly title: string
   readonly metrics: readonly Metric[]
   readonly peers: readonly PeerName[]
+  /** Measured in the same rounds. */
+  readonly floors?: readonly Floor[]
   readonly references: readonly Reference[]
   /** Samples that suffice, for what hardly varies and takes long. */
   readonly samplesMax?: number
@@ -62,7 +84,7 @@ export interface Scenario {
   readonly isLong?: true
   /** Why it cannot run here. */
   obstacle?(): string | undefined
-  measure(peer: Peer, options: MeasureOptions): Promise<Sample>
+  measure(peer: Peer, options: MeasureOptions): Promise<Sample | RecordedSample>
 }
 
 /** Something that has processes. */

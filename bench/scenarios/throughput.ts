@@ -1,7 +1,8 @@
 import { PRIORITY_LEVELS } from '../../protocol/index.js'
 import type { PeerName } from '../peers/index.js'
+import { only, throughputFloors } from './floors.js'
 import { processorMetrics, processorValues } from './processor-costs.js'
-import { closing, type Scenario, withServer } from './scenario.js'
+import { closing, type Floor, type Scenario, withServer } from './scenario.js'
 import { STREAM_PROCESSES, Stream, type StreamShape } from './stream.js'
 
 /** Small enough that the work per message counts, not the bytes; the size that brokers are compared at. */
@@ -22,13 +23,14 @@ interface Shape extends Omit<StreamShape, 'payloadBytesMin'> {
   readonly payloadBytes?: number
   /** Default: ringbus and NATS. */
   readonly peers?: readonly PeerName[]
+  readonly floors?: readonly Floor[]
   readonly isLong?: true
 }
 
 function throughput(
   name: string,
   title: string,
-  { payloadBytes = PAYLOAD_BYTES, peers = ['ringbus', 'nats'], isLong, ...shape }: Shape,
+  { payloadBytes = PAYLOAD_BYTES, peers = ['ringbus', 'nats'], floors = [], isLong, ...shape }: Shape,
 ): Scenario {
   return {
     name,
@@ -38,7 +40,8 @@ function throughput(
       ...processorMetrics(STREAM_PROCESSES),
     ],
     peers,
-    references: ['nats'],
+    floors,
+    references: ['nats', 'floor-socket'],
     ...(isLong ? { isLong } : {}),
     measure(peer, options) {
       const streamShape = { ...shape, payloadBytesMin: payloadBytes }
@@ -52,9 +55,20 @@ function throughput(
   }
 }
 
+const relayBySockets = (payloadBytes: number) =>
+  only(
+    ['floor-socket'],
+    throughputFloors(payloadBytes, (perSecond) => [perSecond]),
+  )
+
 export const throughputScenarios: readonly Scenario[] = [
-  throughput('throughput-128', '128 B, one publisher, one subscriber', {}),
-  throughput('throughput-16', '16 B, one publisher, one subscriber', { payloadBytes: TINY_PAYLOAD_BYTES }),
+  throughput('throughput-128', '128 B, one publisher, one subscriber', {
+    floors: relayBySockets(PAYLOAD_BYTES),
+  }),
+  throughput('throughput-16', '16 B, one publisher, one subscriber', {
+    payloadBytes: TINY_PAYLOAD_BYTES,
+    floors: relayBySockets(TINY_PAYLOAD_BYTES),
+  }),
   throughput('topics-64', `128 B, ${TOPICS} topics at random, wildcard subscriber`, { topicCount: TOPICS }),
   ...FAN_OUTS.map((subscribers) =>
     throughput(`fan-out-${subscribers}`, `128 B, one topic to ${subscribers} subscriber processes`, {

@@ -1,17 +1,19 @@
 import { answerCommands } from '../child.js'
+import { type EncodedHistogram, Histogram } from '../histogram.js'
 import { makePayloads, PAYLOAD_BYTES_MIN } from '../payload.js'
 import { type Connection, loadPeer, type PeerName, requestsOf } from '../peers/index.js'
 import { isProcessorTimeKnown, ProcessorWatch } from '../processor-time.js'
-import { percentile } from '../statistics.js'
 
 /** The process with the two connections, and the server's. */
 export type ProcessKind = 'client' | 'server'
 
-/** Exact percentiles of one series, in microseconds. */
+/** One series: percentiles in microseconds, and all of its times. */
 export interface Percentiles {
   readonly p50Us: number
   readonly p99Us: number
   readonly p999Us: number
+  readonly maxUs: number
+  readonly histogram: EncodedHistogram
 }
 
 export interface Series extends Percentiles {
@@ -39,9 +41,15 @@ let far: Connection
 
 /** Times in milliseconds, as performance.now() counts them, of which the first are left out. */
 function percentiles(timesMs: Float64Array, warmupCount: number): Percentiles {
-  const sorted = timesMs.subarray(warmupCount).slice().sort()
-  const at = (share: number) => percentile(sorted, share) * 1000
-  return { p50Us: at(0.5), p99Us: at(0.99), p999Us: at(0.999) }
+  const histogram = Histogram.ofMs(timesMs.subarray(warmupCount))
+  const at = (share: number) => histogram.percentileNs(share) / 1000
+  return {
+    p50Us: at(0.5),
+    p99Us: at(0.99),
+    p999Us: at(0.999),
+    maxUs: histogram.maxNs / 1000,
+    histogram: histogram.encode(),
+  }
 }
 
 function watchProcessors(serverPid: number): ProcessorWatch<ProcessKind> | undefined {

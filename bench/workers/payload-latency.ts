@@ -1,8 +1,8 @@
 import { answerCommands } from '../child.js'
 import { type DraftSource, draftSource } from '../drafts.js'
+import { type EncodedHistogram, Histogram } from '../histogram.js'
 import { StreamCheck, StreamNumbering } from '../payload.js'
 import { type Connection, type Draft, loadPeer, type PeerName } from '../peers/index.js'
-import { percentile } from '../statistics.js'
 
 /**
  * What a time spans. `transport`: from the call of `publish`, with the payload filled, to the handler that has it.
@@ -14,6 +14,8 @@ export interface PayloadSeries {
   readonly count: number
   readonly p50Us: number
   readonly p99Us: number
+  readonly p999Us: number
+  readonly histogram: EncodedHistogram
 }
 
 export interface PayloadLatencyCommands {
@@ -127,11 +129,14 @@ const commands: PayloadLatencyCommands = {
       game = new Game(span, durationMs, resolve, reject)
       game.send(ends[0])
     })
-    const sorted = Float64Array.from(timesMs).sort()
+    const histogram = Histogram.ofMs(timesMs)
+    const at = (share: number) => histogram.percentileNs(share) / 1000
     return {
-      count: timesMs.length,
-      p50Us: percentile(sorted, 0.5) * 1000,
-      p99Us: percentile(sorted, 0.99) * 1000,
+      count: histogram.count,
+      p50Us: at(0.5),
+      p99Us: at(0.99),
+      p999Us: at(0.999),
+      histogram: histogram.encode(),
     }
   },
 }

@@ -1,4 +1,4 @@
-import { expiryOf, Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { expiryOf, type FrameRun } from '../../protocol/index.js'
 import type { UsedBlocks } from './blocks.js'
 import type { Gauges } from './gauges.js'
 import { HeldTopics } from './held-topics.js'
@@ -66,9 +66,14 @@ export abstract class Backlog {
     )
   }
 
-  /** Bytes of memory that a frame would take here. */
-  costOf(topicId: number, length: number): number {
-    return paddedLength(length) + (this.#topics.has(topicId) ? 0 : QUEUED_TOPIC_BYTES)
+  /** Bytes of memory that frames would take here. */
+  costOf(run: FrameRun): number {
+    return run.byteLength + (this.#topics.has(run.topicId) ? 0 : QUEUED_TOPIC_BYTES)
+  }
+
+  /** Those of these frames that would wait, if they came: all, or the last, which replaces the others. */
+  keptOf(run: FrameRun): FrameRun {
+    return run
   }
 
   /** The frame that one with this topic takes the place of. */
@@ -76,8 +81,8 @@ export abstract class Backlog {
     return undefined
   }
 
-  /** Appends a frame. True: it lies where it was read, until `settle`, which the caller must see to. */
-  abstract push(level: number, bytes: Buffer, start: number, length: number): boolean
+  /** Appends frames. True: they lie where they were read, until `settle`, which the caller must see to. */
+  abstract push(run: FrameRun): boolean
 
   /** Copies what lies where it was read. */
   abstract settle(): void
@@ -85,7 +90,7 @@ export abstract class Backlog {
   /** The next frames of a level whose bit is set. */
   abstract front(level: number): Front
 
-  /** Takes off the frames of a level that end at `start` of its front, and were sent. `release` came for each. */
+  /** Takes off the frames of a level that end at `start` of its front, and were sent. `release` came for all. */
   abstract taken(level: number, start: number, messages: number, blocks: UsedBlocks): void
 
   /** Takes off the next frame of a level, which is not sent. */
@@ -110,9 +115,9 @@ export abstract class Backlog {
     this.addRingBytes(-bytes)
   }
 
-  /** Notes that a frame with this topic leaves. */
-  release(topicId: number): void {
-    if (this.#topics.release(topicId)) this.#addHeapBytes(-QUEUED_TOPIC_BYTES)
+  /** Notes that frames with this topic leave. */
+  release(topicId: number, frames: number): void {
+    if (this.#topics.release(topicId, frames)) this.#addHeapBytes(-QUEUED_TOPIC_BYTES)
   }
 
   /** Drops everything; returns how many frames that were. */
@@ -129,15 +134,15 @@ export abstract class Backlog {
     return dropped
   }
 
-  /** Counts a frame that has come. */
-  protected added(level: number, bytes: Buffer, start: number, takenBytes: number): void {
-    this.mask |= 1 << level
-    this.messages += 1
-    this.#gauges.queued += 1
-    this.#pushedSinceSweep += 1
-    this.#addHeapBytes(takenBytes)
-    if (this.#topics.hold(readU32(bytes, start + Offset.TOPIC))) this.#addHeapBytes(QUEUED_TOPIC_BYTES)
-    const expiryNs = expiryOf(bytes, start)
+  /** Counts frames that have come. */
+  protected added(run: FrameRun): void {
+    const { messages } = run
+    this.mask |= 1 << run.level
+    this.messages += messages
+    this.#gauges.queued += messages
+    this.#pushedSinceSweep += messages
+    this.#addHeapBytes(run.byteLength + (this.#topics.hold(run.topicId, messages) ? QUEUED_TOPIC_BYTES : 0))
+    const expiryNs = expiryOf(run.bytes, run.start)
     if (expiryNs < this.earliestExpiryNs) this.earliestExpiryNs = expiryNs
   }
 

@@ -1,8 +1,5 @@
 import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
-import { BLOCK_BYTES_MAX, BLOCKS, type UsedBlocks } from './blocks.js'
-
-/** The first block is small, for most queues stay short; each further one is twice as large, up to the last. */
-const BLOCK_BYTES_MIN = 1024
+import { BLOCK_BYTES_MAX, BLOCK_BYTES_MIN, BLOCKS, type UsedBlocks } from './blocks.js'
 
 /**
  * A first-in first-out queue of whole frames, copied one behind another into blocks. A frame's own length says
@@ -140,7 +137,8 @@ export class FrameQueue {
   #append(bytes: Buffer, from: number, to: number): number {
     const last = this.#blocks.length - 1
     const used = this.#ends[last]!
-    bytes.copy(this.#blocks[last]!, used, from, to)
+    // What `copy` and `subarray` cost beyond this is much for a single small frame.
+    this.#blocks[last]!.set(new Uint8Array(bytes.buffer, bytes.byteOffset + from, to - from), used)
     this.#ends[last] = used + to - from
     return to
   }
@@ -148,7 +146,7 @@ export class FrameQueue {
   /** Adds a block for a frame and what follows it. A large frame must not make every later block large. */
   #addBlock(frameBytes: number, comingBytes: number): void {
     const bytes = Math.max(frameBytes, comingBytes < BLOCK_BYTES_MAX / 2 ? this.#blockBytes : BLOCK_BYTES_MAX)
-    this.#blocks.push(bytes === BLOCKS.bytes ? BLOCKS.take() : Buffer.allocUnsafeSlow(bytes))
+    this.#blocks.push(BLOCKS.take(bytes))
     this.#ends.push(0)
     if (this.#blockBytes < BLOCK_BYTES_MAX) this.#blockBytes *= 2
   }

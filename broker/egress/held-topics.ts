@@ -21,23 +21,23 @@ export class HeldTopics {
     return this.#find(id) !== undefined
   }
 
-  /** One frame more carries the id; true: the first. */
-  hold(id: number): boolean {
+  /** So many frames more carry the id; true: the first ones. */
+  hold(id: number, frames: number): boolean {
     const held = this.#find(id)
     if (held !== undefined) {
-      held.frames += 1
+      held.frames += frames
       return false
     }
-    this.#last = { id, frames: 1 }
+    this.#last = { id, frames }
     this.#held.set(id, this.#last)
     this.#topics.pin(id)
     return true
   }
 
-  /** One frame less carries it; true: it was the last. */
-  release(id: number): boolean {
+  /** So many frames less carry it; true: they were the last. */
+  release(id: number, frames: number): boolean {
     const held = this.#find(id)!
-    held.frames -= 1
+    held.frames -= frames
     if (held.frames > 0) return false
     this.#held.delete(id)
     this.#last = undefined

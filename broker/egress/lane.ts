@@ -1,5 +1,13 @@
-import { controlFrame, Kind, permits, permittedLevels, RESERVE_BYTES } from '../../protocol/index.js'
-import type { Backlog } from './backlog.js'
+import {
+  controlFrame,
+  type FrameRun,
+  Kind,
+  permits,
+  permittedLevels,
+  RESERVE_BYTES,
+  spendable,
+} from '../../protocol/index.js'
+import { type Backlog, QUEUED_TOPIC_BYTES } from './backlog.js'
 import { type Gauges, UNWATCHED } from './gauges.js'
 import { LevelBacklog } from './level-backlog.js'
 import type { TopicIds } from './topic-ids.js'
@@ -70,6 +78,16 @@ export class Lane {
     return permits(this.credit, level, this.reserveBytes)
   }
 
+  /** Bytes with which frames of this level use up what they may: the one that comes to that is the last. */
+  spendable(level: number): number {
+    return spendable(this.credit, level, this.reserveBytes)
+  }
+
+  /** Bytes of memory that frames would take here if they had to wait. */
+  costOf(run: FrameRun): number {
+    return this.backlog?.costOf(run) ?? run.byteLength + QUEUED_TOPIC_BYTES
+  }
+
   /** Adds credit. [CREDIT-3] */
   grant(bytes: number): void {
     this.credit += bytes
@@ -86,8 +104,8 @@ export class Lane {
     return new LevelBacklog(topics, this.gauges)
   }
 
-  /** Called for each frame that is not sent although it was its turn, or that another one has replaced. */
-  dropped(_reason: LaneDrop): void {}
+  /** Called for frames that are not sent although it was their turn, or that others have replaced. */
+  dropped(_reason: LaneDrop, _messages: number): void {}
 
   /** Called as some of what was queued has left. */
   relieved(): void {}

@@ -1,4 +1,4 @@
-import { expiryOf, Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { expiryOf, type FrameRun } from '../../protocol/index.js'
 import { Backlog, type Front, type Visit } from './backlog.js'
 
 /** A buffer this much larger than twice its frame is not used again for it. */
@@ -14,21 +14,21 @@ class Entry implements Front {
   previous: Entry | undefined
   next: Entry | undefined
 
-  constructor(topicId: number, level: number, bytes: Buffer, start: number, end: number) {
-    this.topicId = topicId
-    this.level = level
-    this.headEnd = end - start
-    this.head = copyOf(bytes, start, end)
+  constructor(frame: FrameRun) {
+    this.topicId = frame.topicId
+    this.level = frame.level
+    this.headEnd = frame.byteLength
+    this.head = copyOf(frame)
   }
 
   /** Takes another frame, into the same buffer where it fits well. Nobody else refers to that before it is sent. */
-  replace(bytes: Buffer, start: number, end: number): void {
-    this.headEnd = end - start
+  replace(frame: FrameRun): void {
+    this.headEnd = frame.byteLength
     const { length } = this.head
     if (length < this.headEnd || length > this.headEnd * 2 + SPARE_BYTES_MAX) {
-      this.head = copyOf(bytes, start, end)
+      this.head = copyOf(frame)
     } else {
-      bytes.copy(this.head, 0, start, end)
+      frame.bytes.copy(this.head, 0, frame.start, frame.end)
     }
   }
 }
@@ -50,24 +50,27 @@ export class LatestBacklog extends Backlog {
   readonly #entries = new Map<number, Entry>()
   readonly #lines: (Line | undefined)[] = []
 
+  override keptOf(run: FrameRun): FrameRun {
+    return run.messages === 1 ? run : run.last
+  }
+
   override predecessor(topicId: number): Buffer | undefined {
     return this.#entries.get(topicId)?.head
   }
 
-  push(level: number, bytes: Buffer, start: number, length: number): boolean {
-    const end = start + paddedLength(length)
-    const topicId = readU32(bytes, start + Offset.TOPIC)
+  push(frame: FrameRun): boolean {
+    const { topicId, level } = frame
     const entry = this.#entries.get(topicId)
-    this.added(level, bytes, start, end - start)
+    this.added(frame)
     if (entry === undefined) {
-      const added = new Entry(topicId, level, bytes, start, end)
+      const added = new Entry(frame)
       this.#entries.set(topicId, added)
       this.#append(added)
       return false
     }
-    this.release(topicId)
+    this.release(topicId, 1)
     this.removed(1, entry.headEnd)
-    entry.replace(bytes, start, end)
+    entry.replace(frame)
     if (entry.level === level) return false
     this.#unlink(entry)
     entry.level = level
@@ -89,7 +92,7 @@ export class LatestBacklog extends Backlog {
 
   discard(level: number): void {
     const entry = this.#lines[level]!.first!
-    this.release(entry.topicId)
+    this.release(entry.topicId, 1)
     this.#remove(entry)
   }
 
@@ -102,7 +105,7 @@ export class LatestBacklog extends Backlog {
         continue
       }
       expired(entry.head, 0)
-      this.release(entry.topicId)
+      this.release(entry.topicId, 1)
       this.#remove(entry)
     }
     this.swept(earliestNs)
@@ -146,8 +149,8 @@ export class LatestBacklog extends Backlog {
   }
 }
 
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(end - start)
+function copyOf({ bytes, start, end, byteLength }: FrameRun): Buffer {
+  const copy = Buffer.allocUnsafeSlow(byteLength)
   bytes.copy(copy, 0, start, end)
   return copy
 }

@@ -1,4 +1,4 @@
-import { expiryOf, Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { expiryOf, type FrameRun, Offset, paddedLength, readU32 } from '../../protocol/index.js'
 import { Backlog, type Front, type Visit } from './backlog.js'
 import type { UsedBlocks } from './blocks.js'
 import { FrameQueue } from './frame-queue.js'
@@ -23,10 +23,10 @@ export class LevelBacklog extends Backlog {
   readonly #levels: (FrameQueue | undefined)[] = []
   readonly #pending: Pending = { bytes: NOTHING, level: 0, start: 0, end: 0 }
 
-  push(level: number, bytes: Buffer, start: number, length: number): boolean {
+  push(run: FrameRun): boolean {
+    const { bytes, start, end, level } = run
     const pending = this.#pending
-    const end = start + paddedLength(length)
-    this.added(level, bytes, start, end - start)
+    this.added(run)
     if (pending.end === start && pending.bytes === bytes && pending.level === level) {
       pending.end = end
       return false
@@ -68,7 +68,7 @@ export class LevelBacklog extends Backlog {
     const queue = this.#queue(level)
     const { head, headStart, isHeadSent } = queue
     const bytes = paddedLength(readU32(head, headStart + Offset.LENGTH))
-    this.release(readU32(head, headStart + Offset.TOPIC))
+    this.release(readU32(head, headStart + Offset.TOPIC), 1)
     this.removed(1, bytes)
     const usedUp = queue.discardUntil(headStart + bytes)
     if (usedUp !== undefined) blocks.add(usedUp, isHeadSent)
@@ -112,7 +112,7 @@ export class LevelBacklog extends Backlog {
     const left = queue.filtered((bytes, start) => {
       if (stays(bytes, start)) return true
       expired(bytes, start)
-      this.release(readU32(bytes, start + Offset.TOPIC))
+      this.release(readU32(bytes, start + Offset.TOPIC), 1)
       this.removed(1, paddedLength(readU32(bytes, start + Offset.LENGTH)))
       return false
     })

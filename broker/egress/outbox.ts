@@ -1,4 +1,4 @@
-import { Flag, hasExpired, isByRing, Offset, paddedLength, readU32 } from '../../protocol/index.js'
+import { FrameRun, hasExpired, Offset, readU32 } from '../../protocol/index.js'
 import type { Backlog } from './backlog.js'
 import { UsedBlocks } from './blocks.js'
 import type { Channel } from './channel.js'
@@ -21,13 +21,17 @@ const WRITE_BYTES = 64 * 1024
 const WRITES_IN_A_ROW_MAX = 16
 
 /**
- * What one read chunk may gather for a client before it is sent. A chunk can bring out far more than itself, by
- * overlapping subscriptions or by questions to $SYS, and what the socket does not take must queue under limits.
+ * What one read chunk may gather for a client before it is sent, and a run beyond. A chunk can bring out far more than
+ * itself, by overlapping subscriptions or by questions to $SYS, and what the socket does not take must queue under
+ * limits.
  */
 const GATHER_BYTES_MAX = 1024 * 1024
 
 /** Answers to control frames that a client has not read. Past this it floods, or does not read at all. */
 const UNREAD_CONTROL_BYTES_MAX = 64 * 1024
+
+/** The queued frames that are being sent: the time of a call, so that one serves all. */
+const QUEUED = new FrameRun()
 
 /** The broker's list of outboxes with something to send, emptied as each read chunk ends. */
 export interface FlushList {
@@ -118,7 +122,7 @@ export class Outbox {
     return this.replies.queuedBytes + this.#controlBytes
   }
 
-  /** Whether a frame of this level for this lane would leave at once. */
+  /** Whether a frame of this level for this lane would leave at once, unless it had to wait for its ring. */
   passes(lane: Lane, level: number): boolean {
     return this.#state === 'open' && lane.queuedMessages === 0 && lane.permits(level) && !this.#hasReady
   }
@@ -128,26 +132,40 @@ export class Outbox {
     return this.#ready !== undefined && !this.#ready.isEmpty
   }
 
+  /** Sends what may leave at once, and returns the rest, which must wait. */
+  send(lane: Lane, topic: WireTopic | undefined, run: FrameRun): FrameRun | undefined {
+    const { level } = run
+    if (!this.passes(lane, level)) return run
+    if (run.messages > 1 && run.lengthBytes > lane.spendable(level)) {
+      const passing = run.upTo(lane.spendable(level))
+      this.sendNow(lane, topic, passing)
+      return run.after(passing)
+    }
+    return this.sendNow(lane, topic, run) ? undefined : run
+  }
+
   /**
-   * Sends a frame of a lane that passes. `topic` is undefined for replies, which carry no topic. False: its payload
-   * lies in a ring, for which it must wait.
+   * Sends frames of a lane that passes. `topic` is undefined for replies, which carry no topic. False: the payload of
+   * the frame lies in a ring, for which it must wait.
    */
-  sendNow(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): boolean {
-    if ((bytes[start + Offset.FLAGS]! & Flag.RING) === 0) this.#append(lane, topic, bytes, start, length)
-    else if (!this.#appendByRing(lane, topic, bytes, start, length)) return false
+  sendNow(lane: Lane, topic: WireTopic | undefined, run: FrameRun): boolean {
+    if (!run.isByRing) this.#append(lane, topic, run)
+    else if (!this.#appendByRing(lane, topic, run)) return false
     if (this.#gather.byteLength < GATHER_BYTES_MAX) this.#list()
     else if (!this.#gather.flush()) this.#state = 'congested'
     return true
   }
 
-  /** Keeps a copy of a frame until it may leave. The caller has checked the lane's limits. */
-  enqueue(lane: Lane, level: number, bytes: Buffer, start: number, length: number): void {
+  /** Keeps copies of frames until they may leave. The caller has checked the lane's limits. */
+  enqueue(lane: Lane, run: FrameRun): void {
     lane.backlog ??= lane.newBacklog(this.#topics)
     const { backlog } = lane
-    if (isByRing(bytes, start)) backlog.addRingBytes(this.#gate.queued(bytes, start))
-    const replaced = backlog.predecessor(readU32(bytes, start + Offset.TOPIC))
+    if (run.isByRing) backlog.addRingBytes(this.#gate.queued(run.bytes, run.start))
+    const kept = backlog.keptOf(run)
+    if (kept !== run) lane.dropped('replaced', run.messages - kept.messages)
+    const replaced = backlog.predecessor(kept.topicId)
     if (replaced !== undefined) this.#replaced(lane, backlog, replaced)
-    if (backlog.push(level, bytes, start, length)) {
+    if (backlog.push(kept)) {
       this.#unsettled.push(backlog)
       this.#list()
     }
@@ -157,11 +175,12 @@ export class Outbox {
   /** Sends a reply or failure at once, or keeps it; a client that reads nothing is let go. */
   reply(level: number, bytes: Buffer, start: number, length: number): void {
     if (this.#state === 'overflowed' || this.#state === 'ended') return
+    const frame = FrameRun.of(bytes, start, length)
     if (this.passes(this.replies, level)) {
-      this.sendNow(this.replies, undefined, bytes, start, length)
+      this.sendNow(this.replies, undefined, frame)
       return
     }
-    this.enqueue(this.replies, level, bytes, start, length)
+    this.enqueue(this.replies, frame)
     if (this.replies.queuedBytes > this.#outboxBytesMax) this.#overflow('OUTBOX_OVERFLOW', 'replies')
   }
 
@@ -274,7 +293,7 @@ export class Outbox {
   /** A frame that comes takes the place of one that waits. */
   #replaced(lane: Lane, backlog: Backlog, frame: Buffer): void {
     this.eviction.unqueued(backlog, frame, 0)
-    lane.dropped('replaced')
+    lane.dropped('replaced', 1)
     if (lane.blockedMask & (1 << frame[Offset.PRIORITY]!)) this.unblock(lane)
   }
 
@@ -292,13 +311,14 @@ export class Outbox {
     if (this.#state === 'open') this.#events.writable()
   }
 
-  #append(lane: Lane, topic: WireTopic | undefined, bytes: Buffer, start: number, length: number): void {
-    lane.credit -= length
-    lane.inFlight += 1
-    lane.gauges.inFlight += 1
-    this.messagesSent += 1
+  #append(lane: Lane, topic: WireTopic | undefined, run: FrameRun): void {
+    const { messages } = run
+    lane.credit -= run.lengthBytes
+    lane.inFlight += messages
+    lane.gauges.inFlight += messages
+    this.messagesSent += messages
     this.#position.moveTo(lane, topic, this.#gather)
-    this.#gather.add(bytes, start, start + paddedLength(length))
+    this.#gather.add(run.bytes, run.start, run.end)
   }
 
   #list(): void {
@@ -336,49 +356,44 @@ export class Outbox {
    * the next frame must wait for its ring.
    */
   #takeFromBlock(lane: Lane, backlog: Backlog, level: number, bytesMax: number): number {
-    const { head: bytes, headStart, headEnd } = backlog.front(level)
+    const { head, headStart, headEnd } = backlog.front(level)
+    const limit = Math.min(headEnd, headStart + bytesMax)
     let start = headStart
     let messages = 0
-    while (start < headEnd && start - headStart < bytesMax && lane.permits(level)) {
-      const length = readU32(bytes, start + Offset.LENGTH)
-      const topicId = readU32(bytes, start + Offset.TOPIC)
-      if (!this.#sendQueued(lane, topicId, bytes, start, length)) break
-      backlog.release(topicId)
-      messages += 1
-      start += paddedLength(length)
+    while (start < limit && lane.permits(level)) {
+      const length = readU32(head, start + Offset.LENGTH)
+      const run = QUEUED.set(head, start, length, limit, undefined, lane.spendable(level))
+      if (!this.#sendQueued(lane, backlog, run)) break
+      backlog.release(run.topicId, run.messages)
+      messages += run.messages
+      start = run.end
     }
     backlog.taken(level, start, messages, this.#usedBlocks)
     return start - headStart
   }
 
   /** False: the frame's payload lies in a ring, for which it must wait. */
-  #sendQueued(lane: Lane, topicId: number, bytes: Buffer, start: number, length: number): boolean {
-    const byRing = isByRing(bytes, start)
+  #sendQueued(lane: Lane, backlog: Backlog, run: FrameRun): boolean {
+    const { isByRing } = run
     // A reply never expires: its requester waits for it. [WIRE-3.2]
-    if (lane !== this.replies && hasExpired(bytes, start)) {
-      lane.dropped('expired')
+    if (lane !== this.replies && hasExpired(run.bytes, run.start)) {
+      lane.dropped('expired', 1)
     } else {
-      const topic = lane === this.replies ? undefined : this.#topics.topicOf(topicId)
-      if (!byRing) this.#append(lane, topic, bytes, start, length)
-      else if (!this.#appendByRing(lane, topic, bytes, start, length)) return false
+      const topic = lane === this.replies ? undefined : this.#topics.topicOf(run.topicId)
+      if (!isByRing) this.#append(lane, topic, run)
+      else if (!this.#appendByRing(lane, topic, run)) return false
     }
-    if (byRing) lane.backlog!.subtractRingBytes(this.#gate.unqueued(bytes, start))
+    if (isByRing) backlog.subtractRingBytes(this.#gate.unqueued(run.bytes, run.start))
     return true
   }
 
   /** Adds a frame whose payload lies in a ring, in the form in which this client gets it; false: it must wait. */
-  #appendByRing(
-    lane: Lane,
-    topic: WireTopic | undefined,
-    bytes: Buffer,
-    start: number,
-    length: number,
-  ): boolean {
-    const passage = this.#gate.present(lane, bytes, start)
+  #appendByRing(lane: Lane, topic: WireTopic | undefined, frame: FrameRun): boolean {
+    const passage = this.#gate.present(lane, frame.bytes, frame.start)
     if (passage === 'wait') return false
-    if (passage === 'by ring') this.#append(lane, topic, bytes, start, length)
-    else if (passage === 'never') lane.dropped('unsendable')
-    else this.#append(lane, topic, passage.bytes, 0, passage.length)
+    if (passage === 'by ring') this.#append(lane, topic, frame)
+    else if (passage === 'never') lane.dropped('unsendable', 1)
+    else this.#append(lane, topic, FrameRun.of(passage.bytes, 0, passage.length))
     return true
   }
 }

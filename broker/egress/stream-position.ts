@@ -2,6 +2,12 @@ import type { Gather } from './gather.js'
 import type { Lane } from './lane.js'
 import type { WireTopic } from './wire-topic.js'
 
+/** Bindings are counted from 1. */
+const NO_BINDING = 0
+
+/** Bindings that are found without a look into the map; a power of two. */
+const RECENT_BINDINGS = 64
+
 /**
  * What a client knows at this point of its stream: the lane that frames are for, and the names of topic ids. Before
  * each frame go the DELIVER and NAME frames that the client needs to understand it. [SUB-4] [SUB-5]
@@ -10,6 +16,8 @@ export class StreamPosition {
   #lane: Lane | undefined
   /** The binding under which the client knows each topic id; made with the first. */
   #bindings: Map<number, number> | undefined
+  /** Some of those bindings, each in the place of its last digits; made with the second topic. */
+  #recent: number[] | undefined
   /** The topic looked up last: most streams stay at one. */
   #lastTopic: WireTopic | undefined
   #lastBinding = 0
@@ -33,11 +41,16 @@ export class StreamPosition {
   }
 
   #name(topic: WireTopic, gather: Gather): void {
+    const { id, binding } = topic
+    if (this.#lastTopic !== undefined) this.#recent ??= new Array(RECENT_BINDINGS).fill(NO_BINDING)
     this.#lastTopic = topic
-    this.#lastBinding = topic.binding
+    this.#lastBinding = binding
+    const place = binding % RECENT_BINDINGS
+    if (this.#recent?.[place] === binding) return
+    if (this.#recent !== undefined) this.#recent[place] = binding
     this.#bindings ??= new Map()
-    if (this.#bindings.get(topic.id) === topic.binding) return
-    this.#bindings.set(topic.id, topic.binding)
+    if (this.#bindings.get(id) === binding) return
+    this.#bindings.set(id, binding)
     const frame = topic.nameFrame
     gather.add(frame, 0, frame.length)
   }

@@ -1,6 +1,6 @@
-import { Offset, type OverflowPolicy, readU32 } from '../../protocol/index.js'
+import type { FrameRun, OverflowPolicy } from '../../protocol/index.js'
 import { Gauges } from '../egress/gauges.js'
-import type { BrokerBacklogLimits } from '../routing/backlog-limits.js'
+import { BacklogLimits, type BrokerBacklogLimits } from '../routing/backlog-limits.js'
 import { DeliveryCounts } from '../routing/delivery-counts.js'
 import type { Route } from '../routing/route.js'
 import type { Deliveries, Subscription } from '../routing/subscription.js'
@@ -42,6 +42,8 @@ export class Overflow implements Deliveries {
   readonly counts = new DeliveryCounts()
   readonly gauges = new Gauges()
   readonly limits: OverflowLimits
+  /** Shared by all subscriptions that ask for nothing. */
+  readonly #limitsOfBroker: BacklogLimits
   readonly #gate: PublisherGate
   readonly #notices: SlowNotices
   readonly #slow: SlowSubscriptions
@@ -49,6 +51,7 @@ export class Overflow implements Deliveries {
 
   constructor(limits: OverflowLimits, gate: PublisherGate, events: OverflowEvents) {
     this.limits = limits
+    this.#limitsOfBroker = new BacklogLimits(limits)
     this.#gate = gate
     const flush = () => events.flush()
     this.#notices = new SlowNotices((subscription) => events.suffers(subscription), flush)
@@ -60,39 +63,43 @@ export class Overflow implements Deliveries {
     })
   }
 
+  limitsFor(bytesAsked: number | undefined, messagesAsked: number | undefined): BacklogLimits {
+    if (bytesAsked === undefined && messagesAsked === undefined) return this.#limitsOfBroker
+    return new BacklogLimits(this.limits, bytesAsked, messagesAsked)
+  }
+
   get roomBytes(): number {
     const { backlogTotalBytesMax, pauseSlackBytes } = this.limits
     const slackBytes = Math.min(pauseSlackBytes, Math.floor(backlogTotalBytesMax * TOTAL_SLACK_PART))
     return Math.max(0, backlogTotalBytesMax - slackBytes - this.gauges.heapBytes)
   }
 
-  /** Takes a message for a subscription, of a topic whose id is stamped into it; its publisher knew it by `alias`. */
+  /** Takes messages for a subscription, of a topic whose id is stamped into them; its publisher knew it by `alias`. */
   take(
     subscription: Subscription,
     route: Route,
-    bytes: Buffer,
-    start: number,
-    length: number,
-    ringBytes: number,
+    run: FrameRun,
     publisher: Publisher | undefined,
     alias: number,
   ): void {
-    const cost = subscription.backlog?.costOf(route.id, length) ?? 0
     const policy = policyFor(subscription, publisher)
-    if (this.#hasRoom(subscription, policy, cost, ringBytes))
-      return this.#queue(subscription, bytes, start, length)
+    if (this.#hasRoom(subscription, policy, run)) return this.#queue(subscription, run)
+    if (run.messages > 1) {
+      for (const frame of run) this.take(subscription, route, frame, publisher, alias)
+      return
+    }
     switch (policy) {
       case 'block':
-        if (this.#isBeyondSlack(subscription, cost)) {
+        if (this.#isBeyondSlack(subscription, run)) {
           this.makeSlow(subscription)
           // There may be room now, and if not, it drops its oldest.
-          return this.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
+          return this.take(subscription, route, run, publisher, alias)
         }
-        this.#queue(subscription, bytes, start, length)
+        this.#queue(subscription, run)
         return this.#gate.full(subscription, route, publisher!, alias)
       case 'drop-oldest':
       case 'latest':
-        return this.#dropOldest(subscription, cost, bytes, start, length)
+        return this.#dropOldest(subscription, run)
       case 'drop-newest':
         return this.#drop(subscription, 'newest', 1)
       case 'disconnect':
@@ -100,9 +107,9 @@ export class Overflow implements Deliveries {
     }
   }
 
-  /** Lets a message wait whatever the limits say. */
-  keep(subscription: Subscription, bytes: Buffer, start: number, length: number): void {
-    this.#queue(subscription, bytes, start, length)
+  /** Lets messages wait whatever the limits say. */
+  keep(subscription: Subscription, run: FrameRun): void {
+    this.#queue(subscription, run)
   }
 
   /** The subscription has held up publishers for long enough: from now on it loses its oldest messages. [FLOW-2] */
@@ -134,18 +141,21 @@ export class Overflow implements Deliveries {
     this.#gate.relieved(subscription)
   }
 
-  /** Whether a message may wait within the limits. Of those that have expired none is in its way. */
-  #hasRoom(subscription: Subscription, policy: OverflowPolicy, cost: number, ringBytes: number): boolean {
-    if (this.#fits(subscription, policy, cost, ringBytes)) return true
+  /** Whether all of the messages may wait within the limits. Of those that have expired none is in their way. */
+  #hasRoom(subscription: Subscription, policy: OverflowPolicy, run: FrameRun): boolean {
+    if (this.#fits(subscription, policy, run)) return true
     if (subscription.backlog?.isSweepDue !== true) return false
     this.#sweep(subscription, nowInNs())
-    return this.#fits(subscription, policy, cost, ringBytes)
+    return this.#fits(subscription, policy, run)
   }
 
-  #fits({ backlog, limits }: Subscription, policy: OverflowPolicy, cost: number, ringBytes: number): boolean {
+  #fits(subscription: Subscription, policy: OverflowPolicy, run: FrameRun): boolean {
+    const { limits, queuedMessages, queuedBytes } = subscription
     // One message is always taken, or one larger than the limit could never arrive.
-    if (backlog === undefined || backlog.messages === 0) return true
-    if (backlog.messages >= limits.messages || backlog.bytes + cost + ringBytes > limits.bytes) return false
+    if (queuedMessages === 0 && run.messages === 1) return true
+    const cost = subscription.costOf(run)
+    if (queuedMessages + run.messages > limits.messages) return false
+    if (queuedBytes + cost + run.ringBytes > limits.bytes) return false
     return policy === 'block' ? cost <= this.roomBytes : !this.#exceedsTotal(cost)
   }
 
@@ -154,22 +164,25 @@ export class Overflow implements Deliveries {
   }
 
   /** Payloads in rings do not count: they wait in memory of their publishers. */
-  #isBeyondSlack({ backlog, limits }: Subscription, cost: number): boolean {
+  #isBeyondSlack(subscription: Subscription, frame: FrameRun): boolean {
+    const { backlog, limits } = subscription
+    const cost = subscription.costOf(frame)
     return backlog!.heapBytes + cost > limits.bytes + this.limits.pauseSlackBytes || this.#exceedsTotal(cost)
   }
 
-  #queue(subscription: Subscription, bytes: Buffer, start: number, length: number): void {
-    subscription.owner.outbox.enqueue(subscription, bytes[start + Offset.PRIORITY]!, bytes, start, length)
+  #queue(subscription: Subscription, run: FrameRun): void {
+    subscription.owner.outbox.enqueue(subscription, run)
     if (subscription.isSlow) this.#slow.queued(subscription)
     if (subscription.backlog!.earliestExpiryNs !== Number.POSITIVE_INFINITY) this.#sweeps.watch(subscription)
   }
 
-  #dropOldest(subscription: Subscription, cost: number, bytes: Buffer, start: number, length: number): void {
+  #dropOldest(subscription: Subscription, frame: FrameRun): void {
     const { limits, queuedBytes } = subscription
     // When there is no room for all subscriptions together, none may take more than it has.
-    const bytesMax = this.#exceedsTotal(cost) ? Math.min(limits.bytes, queuedBytes) : limits.bytes
-    if (isLeastUrgent(subscription, bytes, start)) return this.#drop(subscription, 'oldest', 1)
-    this.#queue(subscription, bytes, start, length)
+    const isScarce = this.#exceedsTotal(subscription.costOf(frame))
+    const bytesMax = isScarce ? Math.min(limits.bytes, queuedBytes) : limits.bytes
+    if (isLeastUrgent(subscription, frame)) return this.#drop(subscription, 'oldest', 1)
+    this.#queue(subscription, frame)
     this.#evict(subscription, bytesMax)
   }
 
@@ -210,9 +223,9 @@ export class Overflow implements Deliveries {
 }
 
 /** Whether everything that waits is more urgent than a message which is not to replace any of it. */
-function isLeastUrgent({ backlog }: Subscription, bytes: Buffer, start: number): boolean {
-  const isReplacing = backlog!.predecessor(readU32(bytes, start + Offset.TOPIC)) !== undefined
-  return !isReplacing && bytes[start + Offset.PRIORITY]! < backlog!.lowestLevel
+function isLeastUrgent({ backlog }: Subscription, frame: FrameRun): boolean {
+  const isReplacing = backlog!.predecessor(frame.topicId) !== undefined
+  return !isReplacing && frame.level < backlog!.lowestLevel
 }
 
 /** What the broker itself publishes pauses nobody. */

@@ -9,6 +9,7 @@ import {
   PROTOCOL_VERSION,
   readU32,
 } from '../../protocol/index.js'
+import { pollingPeer } from '../polling/polling-peer.js'
 import { mapsSegments } from '../rings/ring-table.js'
 import { BROKER_VERSION } from '../version.js'
 import { type Handler, idOf, violation } from './handler.js'
@@ -35,6 +36,7 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   peer.grant = hub.permissions.grantOf(peer.credentials)
   peer.state = 'open'
   peer.mapsSegments = mapsSegments(hello.capabilities) && peer.credentials !== undefined
+  peer.polling = pollingPeer(peer, hello.capabilities)
   const { payloadBytesMax, aliasesMax, ringPayloadBytesMax } = peer
   const { subscriptionsMax, servicesMax, requestsMax, ringThresholdBytes } = hub.limits
   const token = hub.newToken()

@@ -1,4 +1,4 @@
-import { Flag, Kind, Offset, ringPayloadBytes } from '../../protocol/index.js'
+import { Flag, FrameRun, Kind, Offset, readU32 } from '../../protocol/index.js'
 import type { Hub } from '../hub.js'
 import type { Peer } from '../peers/peer.js'
 import { DeniedRoute } from '../permissions/denied-route.js'
@@ -26,7 +26,19 @@ export const onMessage: Handler = (hub, peer, bytes, start, length) => {
   if ((flags & Flag.RETAIN) !== 0) keep(hub, peer, route, bytes, start, length)
   // Whoever has yet to be greeted with what is kept gets it first.
   else if (route.kept !== undefined) hub.greetings.goAhead(route)
-  hub.router.publish(route, bytes, start, length, ringPayloadBytes(bytes, start), peer)
+  hub.router.publish(route, FrameRun.of(bytes, start, length), peer)
+}
+
+/** Routes messages that are alike, and so have no flags. */
+export function onMessages(hub: Hub, peer: Peer, run: FrameRun): void {
+  const route = routeOf(peer, run.bytes, run.start)
+  if (route.reserved) {
+    for (const { bytes, start } of run) onMessage(hub, peer, bytes, start, readU32(bytes, start))
+    return
+  }
+  peer.messagesReceived += run.messages
+  if (route.kept !== undefined) hub.greetings.goAhead(route)
+  hub.router.publish(route, run, peer)
 }
 
 /** Keeps a copy of the message, which is then one like any other. [RETAIN-1] */

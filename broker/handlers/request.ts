@@ -1,11 +1,4 @@
-import {
-  type ErrorCode,
-  Flag,
-  frameLayout,
-  isByRing,
-  Offset,
-  STREAM_WINDOW_BYTES,
-} from '../../protocol/index.js'
+import { type ErrorCode, Flag, frameLayout, isByRing, Offset } from '../../protocol/index.js'
 import { routeBehind } from '../permissions/denied-route.js'
 import { answerSystemRequest } from '../system/answers.js'
 import { type Handler, idOf, routeOf, violation } from './handler.js'
@@ -37,11 +30,7 @@ export const onRequest: Handler = (hub, peer, bytes, start, length) => {
       `The client has ${peer.requests.size} requests in flight, as many as it may have`,
     )
   }
-  const link = hub.requests.open(
-    { requester: peer, requestId, route, streamCredit: STREAM_WINDOW_BYTES },
-    bytes,
-    start,
-  )
+  const link = hub.requests.open(peer, requestId, route, bytes, start)
   if (link === undefined) return fail('OVERLOADED', 'As many requests are on their way as there can be')
   peer.requests.set(requestId, link)
   hub.requests.place(link, bytes, start, length)

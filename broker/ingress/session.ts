@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import {
   FrameDecoder,
   type FrameFault,
+  type FrameRun,
   type FrameSink,
   Offset,
   RingbusError,
@@ -11,6 +12,7 @@ import { descriptorOf, type NativeHost } from '../../shmring/index.js'
 import type { Channel } from '../egress/channel.js'
 import { Outbox, type OverflowCode } from '../egress/outbox.js'
 import { dispatch } from '../handlers/dispatch.js'
+import { onMessages } from '../handlers/message.js'
 import type { Hub } from '../hub.js'
 import { type Credentials, errorFrame, Peer } from '../peers/peer.js'
 import { ClientGate } from '../rings/client-gate.js'
@@ -82,9 +84,19 @@ export class Session implements FrameSink {
       dispatch(this.#hub, this.peer, bytes, start, length)
       return undefined
     } catch (error) {
-      if (!(error instanceof RingbusError)) throw error
-      const kind = bytes[start + Offset.KIND]!
-      return { code: error.code, message: error.message, kind, id: readU32(bytes, start + Offset.ID) }
+      return faultOf(error, bytes, start)
+    }
+  }
+
+  run(run: FrameRun): FrameFault | undefined {
+    const { bytes, start } = run
+    if (this.#overflow !== undefined) return this.#overflow
+    if (this.peer.state === 'greeting') return this.frame(bytes, start, readU32(bytes, start + Offset.LENGTH))
+    try {
+      onMessages(this.#hub, this.peer, run)
+      return undefined
+    } catch (error) {
+      return faultOf(error, bytes, start)
     }
   }
 
@@ -130,6 +142,7 @@ export class Session implements FrameSink {
     if (this.#deadline !== undefined && (peer.state as Peer['state']) === 'open') this.#rearm(undefined)
     this.#options.partials.track(this, this.#decoder.partialBytes)
     this.#hub.flush()
+    this.#hub.polling.arrived()
   }
 
   #ended(): void {
@@ -168,6 +181,13 @@ export class Session implements FrameSink {
     clearTimeout(this.#deadline)
     this.#deadline = delayMs === undefined ? undefined : setTimeout(act, delayMs)
   }
+}
+
+/** What a handler has thrown, as a fault of the frame that it handled. */
+function faultOf(error: unknown, bytes: Buffer, start: number): FrameFault {
+  if (!(error instanceof RingbusError)) throw error
+  const kind = bytes[start + Offset.KIND]!
+  return { code: error.code, message: error.message, kind, id: readU32(bytes, start + Offset.ID) }
 }
 
 function channelOver(socket: Socket, native: NativeHost | undefined, events: ChannelEvents): Channel {

@@ -1,7 +1,8 @@
-import { controlFrame, type ErrorCode, encodeBody, Kind } from '../../protocol/index.js'
+import { controlFrame, type ErrorCode, encodeBody, IdTable, Kind } from '../../protocol/index.js'
 import type { Outbox } from '../egress/outbox.js'
 import type { DeniedRoute } from '../permissions/denied-route.js'
 import { Grant } from '../permissions/grant.js'
+import type { PollingClient } from '../polling/places.js'
 import { type Link, Service } from '../requests/service.js'
 import { ClientRings, type RingClient } from '../rings/client-rings.js'
 import { EndedSubscriptions } from '../routing/ended-subscriptions.js'
@@ -50,13 +51,15 @@ export class Peer implements Owner, RingClient {
   /** The routes that the client's aliases stand for. */
   aliases: (Route | DeniedRoute | undefined)[] = NO_ALIASES
   #consumers: Map<number, Subscription | Service> | undefined
-  #requests: Map<number, Link> | undefined
+  #requests: IdTable<Link> | undefined
   #retiring: Set<Service> | undefined
   #rings: ClientRings | undefined
   /** Proves that another connection is the same client's; set when the client may have segments. [WIRE-2.4] */
   token: Buffer | undefined
   /** Whether it can map segments. */
   mapsSegments = false
+  /** Set when it would poll. */
+  polling: PollingClient | undefined
   /** Subscriptions of which the client may still report something. */
   readonly ended = new EndedSubscriptions()
   messagesReceived = 0
@@ -108,8 +111,8 @@ export class Peer implements Owner, RingClient {
   }
 
   /** Requests of this client that have not ended, by the ids that it gave them. */
-  get requests(): Map<number, Link> {
-    this.#requests ??= new Map()
+  get requests(): IdTable<Link> {
+    this.#requests ??= new IdTable()
     return this.#requests
   }
 

@@ -25,8 +25,14 @@ export class LinkTable {
     const generation = ((this.#generations[slot] ?? 0) + 1) % GENERATIONS
     this.#generations[slot] = generation
     const id = ((generation << SLOT_BITS) | slot) >>> 0
+    // Field by field: a copy of `spec` takes ten times as long, and outlives collections of young objects.
     const link: Link = {
-      ...spec,
+      requester: spec.requester,
+      requestId: spec.requestId,
+      route: spec.route,
+      priority: spec.priority,
+      streams: spec.streams,
+      streamCredit: spec.streamCredit,
       id,
       pullDueBytes: 0,
       state: 'held',

@@ -3,6 +3,7 @@ import {
   type ErrorCode,
   encodeBody,
   Flag,
+  FrameRun,
   HEADER_BYTES,
   inlineLength,
   isByRing,
@@ -10,6 +11,7 @@ import {
   Offset,
   paddedLength,
   ringPayloadBytes,
+  STREAM_WINDOW_BYTES,
   writeU32,
 } from '../../protocol/index.js'
 import { NO_ID } from '../egress/wire-topic.js'
@@ -39,14 +41,6 @@ export interface RingRefs {
 /** Where a requester's own table of requests learns that one has ended. */
 export interface RequestEvents {
   ended(requester: Owner, requestId: number): void
-}
-
-/** What a REQUEST frame and its sender say. */
-export interface IncomingRequest {
-  readonly requester: Owner
-  readonly requestId: number
-  readonly route: Route
-  readonly streamCredit: number
 }
 
 /** Links each request with the responder that has it, so that loss and cancellation are known at once. */
@@ -108,10 +102,17 @@ export class RequestRouter {
   }
 
   /** Opens a link for a REQUEST frame; undefined when there are as many as there can be. */
-  open(incoming: IncomingRequest, bytes: Buffer, start: number): Link | undefined {
+  open(requester: Owner, requestId: number, route: Route, bytes: Buffer, start: number): Link | undefined {
     const priority = bytes[start + Offset.PRIORITY]!
     const streams = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
-    return this.#links.open({ ...incoming, priority, streams })
+    return this.#links.open({
+      requester,
+      requestId,
+      route,
+      priority,
+      streams,
+      streamCredit: STREAM_WINDOW_BYTES,
+    })
   }
 
   /**
@@ -169,14 +170,14 @@ export class RequestRouter {
   /** The client reads again: it is told what its requesters have pulled meanwhile, and given what waits. */
   resume(owner: Owner, services: Iterable<Service>): void {
     for (const service of services) {
-      for (const link of service.links) this.#passPull(link)
+      for (const link of service.links.values()) this.#passPull(link)
       if (owner.outbox.isOpen) this.refill(service)
     }
   }
 
   /** The responder is gone: whoever waits for it learns so now. */
   lose(service: Service): void {
-    for (const link of service.links) {
+    for (const link of service.links.values()) {
       const wasGiven = link.state === 'given'
       this.#links.close(link)
       if (!wasGiven) continue
@@ -225,7 +226,7 @@ export class RequestRouter {
 
   #finish(link: Link): void {
     const service = link.service!
-    service.links.delete(link)
+    service.links.delete(link.id)
     service.handled += 1
     if (link.state === 'given') this.#events.ended(link.requester, link.requestId)
     this.#links.close(link)
@@ -261,10 +262,10 @@ export class RequestRouter {
   #give(link: Link, service: Service, bytes: Buffer, start: number, length: number): void {
     link.state = 'given'
     link.service = service
-    service.links.add(link)
+    service.links.set(link.id, link)
     this.#router.stampTopic(link.route, bytes, start)
     writeU32(bytes, start + Offset.ID, link.id)
-    service.owner.outbox.sendNow(service, link.route, bytes, start, length)
+    service.owner.outbox.sendNow(service, link.route, FrameRun.of(bytes, start, length))
     this.#passPull(link)
   }
 

@@ -1,3 +1,4 @@
+import { IdTable } from '../../protocol/index.js'
 import { Lane } from '../egress/lane.js'
 import type { Route } from '../routing/route.js'
 import type { Owner } from '../routing/subscription.js'
@@ -54,7 +55,7 @@ export class Service extends Lane {
   readonly pattern: string
   readonly concurrency: number
   /** Requests given and not ended, cancelled ones included: their handlers still run. */
-  readonly links = new Set<Link>()
+  readonly links = new IdTable<Link>()
   /** It takes no more requests; those given are still to be answered. */
   retired = false
   handled = 0

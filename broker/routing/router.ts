@@ -1,8 +1,8 @@
 import {
   Flag,
+  FrameRun,
   hasExpired,
   Offset,
-  readU32,
   WILDCARD_ONE,
   WILDCARD_REST,
   writeU32,
@@ -20,15 +20,12 @@ export interface OverflowTaker {
   take(
     subscription: Subscription,
     route: Route,
-    bytes: Buffer,
-    start: number,
-    length: number,
-    ringBytes: number,
+    run: FrameRun,
     publisher: Publisher | undefined,
     alias: number,
   ): void
-  /** Lets a message wait whatever the limits say. */
-  keep(subscription: Subscription, bytes: Buffer, start: number, length: number): void
+  /** Lets messages wait whatever the limits say. */
+  keep(subscription: Subscription, run: FrameRun): void
 }
 
 /** Who keeps account of what paused publishers send all the same. */
@@ -129,35 +126,27 @@ export class Router {
   }
 
   /**
-   * Routes one MESSAGE frame: writes the topic's id into it, so that the bytes serve every target. [SUB-5]
-   * `ringBytes` is the size of a payload that lies in a ring; `publisher` is undefined for what the broker says itself.
+   * Routes messages of one topic, whose alias stands in them: its id takes that place, so that the same bytes serve every
+   * target. [SUB-5] `publisher` is undefined for what the broker says itself.
    */
-  publish(
-    route: Route,
-    bytes: Buffer,
-    start: number,
-    length: number,
-    ringBytes: number,
-    publisher: Publisher | undefined,
-  ): void {
+  publish(route: Route, run: FrameRun, publisher: Publisher | undefined): void {
     const { direct, groups } = this.#resolved(route)
-    const alias = readU32(bytes, start + Offset.TOPIC)
-    this.messagesRouted += 1
+    const alias = run.topicId
+    this.messagesRouted += run.messages
     if (route.pause !== undefined && publisher !== undefined) {
-      this.#pauses.received(route, publisher, alias, length + ringBytes)
+      this.#pauses.received(route, publisher, alias, run.lengthBytes + run.ringBytes)
     }
     if (direct.length === 0 && groups.length === 0) {
-      this.messagesUnmatched += 1
+      this.messagesUnmatched += run.messages
       return
     }
-    if ((bytes[start + Offset.FLAGS]! & Flag.EXPIRY) !== 0 && hasExpired(bytes, start)) return expire(route)
-    this.stampTopic(route, bytes, start)
+    if ((run.flags & Flag.EXPIRY) !== 0 && hasExpired(run.bytes, run.start)) return expire(route)
+    this.#stamp(route, run)
     for (let index = 0; index < direct.length; index++) {
-      this.#deliver(direct[index]!, route, bytes, start, length, ringBytes, publisher, alias)
+      this.#deliver(direct[index]!, route, run, publisher, alias)
     }
     for (let index = 0; index < groups.length; index++) {
-      const member = leastOutstanding(groups[index]!)
-      this.#deliver(member, route, bytes, start, length, ringBytes, publisher, alias)
+      this.#deliverToGroup(groups[index]!, route, run, publisher, alias)
     }
   }
 
@@ -166,38 +155,51 @@ export class Router {
    * sent. [RETAIN-2]
    */
   greet(subscription: Subscription, route: Route, bytes: Buffer, start: number, length: number): void {
-    this.stampTopic(route, bytes, start)
-    subscription.counts.match()
-    const { outbox } = subscription.owner
-    const level = bytes[start + Offset.PRIORITY]!
-    if (outbox.passes(subscription, level) && outbox.sendNow(subscription, route, bytes, start, length))
-      return
-    this.#overflow.keep(subscription, bytes, start, length)
+    const frame = FrameRun.of(bytes, start, length)
+    this.#stamp(route, frame)
+    subscription.counts.match(1)
+    const left = subscription.owner.outbox.send(subscription, route, frame)
+    if (left !== undefined) this.#overflow.keep(subscription, left)
   }
 
   /** Writes the id of a topic into a frame that is about to be sent. */
   stampTopic(route: Route, bytes: Buffer, start: number): void {
+    writeU32(bytes, start + Offset.TOPIC, this.#idOf(route))
+  }
+
+  #stamp(route: Route, run: FrameRun): void {
+    run.stampTopic(this.#idOf(route))
+  }
+
+  /** The id of a topic that is about to be used. */
+  #idOf(route: Route): number {
     if (route.id === NO_ID) this.#topics.assign(route)
     route.used = true
-    writeU32(bytes, start + Offset.TOPIC, route.id)
+    return route.id
+  }
+
+  /** Each message goes to the member whose turn it then is. */
+  #deliverToGroup(
+    group: QueueGroup,
+    route: Route,
+    run: FrameRun,
+    publisher: Publisher | undefined,
+    alias: number,
+  ): void {
+    if (group.members.length === 1) return this.#deliver(group.members[0]!, route, run, publisher, alias)
+    for (const frame of run) this.#deliver(leastOutstanding(group), route, frame, publisher, alias)
   }
 
   #deliver(
     subscription: Subscription,
     route: Route,
-    bytes: Buffer,
-    start: number,
-    length: number,
-    ringBytes: number,
+    run: FrameRun,
     publisher: Publisher | undefined,
     alias: number,
   ): void {
-    subscription.counts.match()
-    const { outbox } = subscription.owner
-    const level = bytes[start + Offset.PRIORITY]!
-    if (outbox.passes(subscription, level) && outbox.sendNow(subscription, route, bytes, start, length))
-      return
-    this.#overflow.take(subscription, route, bytes, start, length, ringBytes, publisher, alias)
+    subscription.counts.match(run.messages)
+    const left = subscription.owner.outbox.send(subscription, route, run)
+    if (left !== undefined) this.#overflow.take(subscription, route, left, publisher, alias)
   }
 
   #resolved(route: Route): Route {
@@ -240,7 +242,7 @@ export class Router {
 /** A message that has expired as it arrives is sent to nobody. [WIRE-3.2] */
 function expire({ direct, groups }: Route): void {
   for (const { counts } of [...direct, ...groups.map(leastOutstanding)]) {
-    counts.match()
+    counts.match(1)
     counts.drop('expired', 1)
   }
 }

@@ -126,6 +126,7 @@ function stats(hub: Hub): Row {
     requestsInFlight: hub.requests.requestsInFlight,
     clientsRefused: hub.faults,
     rings: rings(hub),
+    polling: hub.polling.describe(),
     memory: memory(),
     processor: { userMicros: user, systemMicros: system },
   }
@@ -166,6 +167,8 @@ function client(hub: Hub, peer: Peer): Row {
     pausedTopics: hub.pauses.pausedCountOf(peer),
     unreadBytes: peer.outbox.unreadBytes,
     congested: peer.outbox.congested,
+    latency: peer.polling === undefined ? 'normal' : 'low',
+    polls: peer.polling?.mayPoll ?? false,
     rings: peer.hasRings ? peer.rings.describe() : null,
   }
 }

@@ -1,4 +1,4 @@
-import { Encoding, Kind, messageFrame, Offset, packValue, readU32 } from '../../protocol/index.js'
+import { Encoding, FrameRun, Kind, messageFrame, Offset, packValue, readU32 } from '../../protocol/index.js'
 import type { Router } from '../routing/router.js'
 
 type Event = Record<string, unknown>
@@ -39,7 +39,7 @@ export class SystemEvents {
       const route = this.#router.acquire(topic)
       const payload = packValue({ events, more })
       const frame = messageFrame({ kind: Kind.MESSAGE, encoding: Encoding.MSGPACK }, payload)
-      this.#router.publish(route, frame, 0, readU32(frame, Offset.LENGTH), 0, undefined)
+      this.#router.publish(route, FrameRun.of(frame, 0, readU32(frame, Offset.LENGTH)), undefined)
       this.#router.release(route)
     }
     this.#flush()

@@ -1,12 +1,15 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { runBroker } from '../../broker/index.js'
+import { type BrokerSettings, runBroker } from '../../broker/index.js'
 import { assignment, type GlobalOptions, natural } from '../option-values.js'
 
 interface BrokerOptions extends GlobalOptions {
   readonly config?: string
   readonly group?: number
   readonly limit?: Record<string, number>
+  readonly busyPoll?: BusyPoll
 }
+
+type BusyPoll = BrokerSettings['busyPollUs']
 
 const HELP = `
 Prints one line once it takes clients, and logs to standard error. SIGTERM and SIGINT stop it in order: what is queued
@@ -23,16 +26,21 @@ export function addBrokerCommand(program: Command): void {
   program
     .command('broker')
     .description('run a broker, until a signal stops it')
-    .option('--config <file>', 'settings as JSON; --path, --group and --limit go before it')
+    .option('--config <file>', 'settings as JSON; the other options go before it')
     .option('--group <gid>', 'let the processes of this group connect as well, by its number', natural)
     .option('--limit <name=number>', 'sets one limit; may be repeated', limit)
+    .option(
+      '--busy-poll <auto|µs|0>',
+      'how long to poll after traffic instead of sleeping (default: auto)',
+      busyPoll,
+    )
     .addHelpText('after', HELP)
     .action(async (_options: object, command: Command) => run(command.optsWithGlobals<BrokerOptions>()))
 }
 
-async function run({ path, config, group, limit: limits, logLevel }: BrokerOptions): Promise<void> {
+async function run({ path, config, group, limit: limits, busyPoll, logLevel }: BrokerOptions): Promise<void> {
   await runBroker({
-    settings: { ...limits, path, group },
+    settings: { ...limits, path, group, ...(busyPoll === undefined ? {} : { busyPollUs: busyPoll }) },
     configPath: config,
     logLevel,
     ready: (broker) =>
@@ -45,4 +53,10 @@ function limit(text: string, previous: Record<string, number> = {}): Record<stri
   const number = Number(value)
   if (value === '' || Number.isNaN(number)) throw new InvalidArgumentError('Expected name=number.')
   return { ...previous, [name]: number }
+}
+
+function busyPoll(text: string): BusyPoll {
+  if (text === 'auto') return text
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected auto, or a whole number of microseconds.')
 }

@@ -1,4 +1,3 @@
-import { isReadMemory } from './read-memory.js'
 import { type Run, RunQueue } from './run-queue.js'
 
 /**
@@ -10,8 +9,6 @@ import { type Run, RunQueue } from './run-queue.js'
  */
 export abstract class Consumer {
   readonly #levels: (RunQueue | undefined)[] = []
-  /** Runs that no slice has seen the end of yet. */
-  readonly #arrived: Run[] = []
   /** The levels that hold something. */
   mask = 0
   /** The levels at which this consumer stands in the round of the ready ones. */
@@ -39,8 +36,8 @@ export abstract class Consumer {
   /** Nothing waits and, unless a slot is taken, nothing is being handled. */
   emptied(): void {}
 
-  /** Appends a run; true when it is the first since `settleArrived`. */
-  push(level: number, run: Run): boolean {
+  /** Appends a run. */
+  push(level: number, run: Run): void {
     let queue = this.#levels[level]
     if (queue === undefined) {
       queue = new RunQueue()
@@ -48,20 +45,11 @@ export abstract class Consumer {
     }
     queue.push(run)
     this.mask |= 1 << level
-    return this.#arrived.push(run) === 1
   }
 
-  /** Moves what still waits to memory of its own: the next read overwrites what it came in. */
-  settleArrived(): void {
-    let bytes = 0
-    for (const run of this.#arrived) if (isReadMemory(run.bytes)) bytes += run.end - run.start
-    if (bytes > 0) moveRuns(this.#arrived, Buffer.allocUnsafeSlow(bytes))
-    this.#arrived.length = 0
-  }
-
-  /** The next run of a level whose bit is set, with frames that may be kept. */
-  settledHead(level: number): Run {
-    return this.#levels[level]!.settledHead()
+  /** The next run of a level whose bit is set. */
+  head(level: number): Run {
+    return this.#levels[level]!.head!
   }
 
   /** Takes off the run at the head of a level, which has been used up. */
@@ -74,7 +62,6 @@ export abstract class Consumer {
   /** Drops everything that waits. */
   clear(): void {
     this.#levels.length = 0
-    this.#arrived.length = 0
     this.mask = 0
   }
 
@@ -83,17 +70,5 @@ export abstract class Consumer {
     for (const level of this.#levels) {
       for (let run = level?.head; run !== undefined; run = run.next) yield run
     }
-  }
-}
-
-function moveRuns(runs: readonly Run[], memory: Buffer): void {
-  let end = 0
-  for (const run of runs) {
-    if (!isReadMemory(run.bytes)) continue
-    const start = end
-    end += run.bytes.copy(memory, start, run.start, run.end)
-    run.bytes = memory
-    run.start = start
-    run.end = end
   }
 }

@@ -1,6 +1,7 @@
 import { Offset, PriorityRounds, paddedLength, readU32 } from '../../protocol/index.js'
 import type { Consumer } from './consumer.js'
-import { isReadMemory } from './read-memory.js'
+import { Memory } from './memory.js'
+import { BLOCK_BYTES, keptFrames } from './read-memory.js'
 import type { Run } from './run-queue.js'
 import { SliceClock } from './slice-clock.js'
 import type { TopicNames } from './topic-names.js'
@@ -22,47 +23,61 @@ export class Inbox {
   #state: 'idle' | 'running' | 'open' | 'spent' = 'idle'
   /** Slots that handlers have taken, of all consumers. */
   #slotsTaken = 0
-  /** Whom this read has brought something. */
-  readonly #arrivedFor: Consumer[] = []
   /** The last run of this read, which the next frame may lengthen. */
   #lastRun: Run | undefined
   #lastLevel = 0
+  /** What this read has brought. */
+  readonly #arrived: Run[] = []
   #resumeQueued = false
 
   constructor(names: TopicNames) {
     this.#names = names
   }
 
-  /** Takes a frame for a consumer; false when its topic has no name. Nothing starts before `readEnd`. */
-  append(consumer: Consumer, bytes: Buffer, start: number, length: number): boolean {
+  /**
+   * Takes whole frames for a consumer, from `start` to `end` with their padding: one, or several of one topic and
+   * priority. False when their topic has no name.
+   */
+  append(consumer: Consumer, bytes: Buffer, start: number, end: number): boolean {
+    let from = start
+    do {
+      const at = keptFrames.place(bytes, from, end)
+      const placedBytes = keptFrames.placedEnd - from
+      if (!this.#append(consumer, keptFrames.memory, at, at + placedBytes)) return false
+      from += placedBytes
+    } while (from < end)
+    return true
+  }
+
+  #append(consumer: Consumer, memory: Memory, start: number, end: number): boolean {
+    const { bytes } = memory
     const level = bytes[start + Offset.PRIORITY]!
     const topicId = readU32(bytes, start + Offset.TOPIC)
-    const end = start + paddedLength(length)
     const last = this.#lastRun
-    if (last !== undefined && last.end === start && last.bytes === bytes && this.#lastLevel === level) {
+    if (last !== undefined && last.end === start && last.memory === memory && this.#lastLevel === level) {
       // Whatever else the broker might have said in between would lie in between.
       if (last.topicId !== topicId && !this.#mix(last, topicId)) return false
       last.end = end
       return true
     }
     if (!consumer.takesFrames) {
-      consumer.discarded(bytes, start, length)
+      discard(consumer, bytes, start, end)
       return true
     }
     const topic = this.#names.find(topicId)
     if (topic === undefined) return false
     const run: Run = {
-      bytes,
+      memory,
       start,
       end,
       topicId,
       topic,
       names: undefined,
       epoch: consumer.epoch,
-      isSettled: !isReadMemory(bytes),
       next: undefined,
     }
-    if (consumer.push(level, run)) this.#arrivedFor.push(consumer)
+    consumer.push(level, run)
+    this.#arrived.push(run)
     if (consumer.freeSlots > 0) this.#ready.add(consumer)
     this.#lastRun = run
     this.#lastLevel = level
@@ -81,7 +96,7 @@ export class Inbox {
   readEnd(): void {
     this.#lastRun = undefined
     this.resume()
-    this.#settleArrived()
+    if (this.#arrived.length > 0) this.#settleArrived()
   }
 
   /** A handler goes on after its call has returned: it has a slot until `give`. */
@@ -170,11 +185,12 @@ export class Inbox {
   #serve(consumer: Consumer, level: number, handlersMax: number): number {
     let handlers = 0
     do {
-      const run = consumer.settledHead(level)
+      const run = consumer.head(level)
       const start = run.start
-      const length = readU32(run.bytes, start)
+      const { bytes } = run.memory
+      const length = readU32(bytes, start)
       run.start = start + paddedLength(length)
-      if (run.names !== undefined) run.topic = run.names[readU32(run.bytes, start + Offset.TOPIC)]!
+      if (run.names !== undefined) run.topic = run.names[readU32(bytes, start + Offset.TOPIC)]!
       if (run.start >= run.end) consumer.shift(level)
       consumer.start(run, start, length)
       handlers += 1
@@ -187,9 +203,31 @@ export class Inbox {
     return handlers
   }
 
-  /** What is left of this read moves to memory of its own. */
+  /** A little that still waits moves to memory of its own, so that it does not keep a block with much else alive. */
   #settleArrived(): void {
-    for (const consumer of this.#arrivedFor) consumer.settleArrived()
-    this.#arrivedFor.length = 0
+    let bytes = 0
+    for (const run of this.#arrived) bytes += run.end - run.start
+    if (bytes > 0 && bytes < BLOCK_BYTES / 2)
+      moveRuns(this.#arrived, new Memory(Buffer.allocUnsafeSlow(bytes)))
+    this.#arrived.length = 0
+  }
+}
+
+function moveRuns(runs: readonly Run[], memory: Memory): void {
+  let end = 0
+  for (const run of runs) {
+    const start = end
+    end += run.memory.bytes.copy(memory.bytes, start, run.start, run.end)
+    run.memory = memory
+    run.start = start
+    run.end = end
+  }
+}
+
+function discard(consumer: Consumer, bytes: Buffer, from: number, end: number): void {
+  for (let start = from; start < end; ) {
+    const length = readU32(bytes, start)
+    consumer.discarded(bytes, start, length)
+    start += paddedLength(length)
   }
 }

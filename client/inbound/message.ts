@@ -15,6 +15,7 @@ import {
 } from '../../protocol/index.js'
 import { dispose } from '../dispose.js'
 import type { RingPayload } from '../rings/ring-payload.js'
+import type { Memory } from './memory.js'
 
 const NS_PER_MS = 1e6
 
@@ -35,7 +36,7 @@ export class Message<T = unknown> implements Disposable {
   readonly topic: string
   /** 0 to 31, higher is more urgent. */
   readonly priority: number
-  readonly #frame: Buffer
+  readonly #memory: Memory
   readonly #start: number
   readonly #length: number
   /** Undefined when the payload lies within the frame. */
@@ -44,11 +45,11 @@ export class Message<T = unknown> implements Disposable {
   #headers: Record<string, unknown> | undefined
   #data: T | typeof UNREAD = UNREAD
 
-  /** @internal `length` bytes from `start` of `frame`: a frame that is sound, in memory that stays as it is. */
-  constructor(frame: Buffer, start: number, length: number, topic: string, payload?: RingPayload) {
+  /** @internal A sound frame: `length` bytes from `start`. */
+  constructor(memory: Memory, start: number, length: number, topic: string, payload?: RingPayload) {
     this.topic = topic
-    this.priority = frame[start + Offset.PRIORITY]!
-    this.#frame = frame
+    this.priority = memory.bytes[start + Offset.PRIORITY]!
+    this.#memory = memory
     this.#start = start
     this.#length = length
     this.#payload = payload
@@ -104,33 +105,35 @@ export class Message<T = unknown> implements Disposable {
 
   /** When it was sent, in milliseconds of the clock of `process.hrtime`; undefined when its sender does not say. */
   get sentAt(): number | undefined {
-    const { sentAtNs } = frameLayout(this.#frame, this.#start)
+    const { sentAtNs } = frameLayout(this.#memory.bytes, this.#start)
     return sentAtNs === 0 ? undefined : sentAtNs / NS_PER_MS
   }
 
   /** Whether it was kept by the broker, and is older than the subscription. */
   get retained(): boolean {
-    return (this.#frame[this.#start + Offset.FLAGS]! & Flag.RETAIN) !== 0
+    return (this.#memory.bytes[this.#start + Offset.FLAGS]! & Flag.RETAIN) !== 0
   }
 
   get #encoding(): number {
-    return this.#frame[this.#start + Offset.ENCODING]!
+    return this.#memory.bytes[this.#start + Offset.ENCODING]!
   }
 
   #allHeaders(): Record<string, unknown> {
     if (this.#headers === undefined) {
-      const { headersStart, headersEnd } = frameLayout(this.#frame, this.#start)
+      const { headersStart, headersEnd } = frameLayout(this.#memory.bytes, this.#start)
       const isEmpty = headersEnd === headersStart
-      this.#headers = isEmpty ? {} : decodeHeaders(this.#frame.subarray(headersStart, headersEnd))
+      this.#headers = isEmpty ? {} : decodeHeaders(this.#memory.slice(headersStart, headersEnd))
     }
     return this.#headers
   }
 
   #bytesWithin(): Buffer {
     const start = this.#start
-    const hasOptions = (this.#frame[start + Offset.FLAGS]! & LAYOUT_FLAGS) !== 0
-    const payloadStart = hasOptions ? frameLayout(this.#frame, start).payloadStart : start + HEADER_BYTES
-    return this.#frame.subarray(payloadStart, start + this.#length)
+    const hasOptions = (this.#memory.bytes[start + Offset.FLAGS]! & LAYOUT_FLAGS) !== 0
+    const payloadStart = hasOptions
+      ? frameLayout(this.#memory.bytes, start).payloadStart
+      : start + HEADER_BYTES
+    return this.#memory.slice(payloadStart, start + this.#length)
   }
 
   #decode(): unknown {

@@ -1,3 +1,6 @@
+import { paddedLength, readU32 } from '../../protocol/index.js'
+import { Memory } from './memory.js'
+
 /**
  * What every connection of this thread reads into. A chunk is dealt with before the next read begins, on
  * whichever connection, so one serves all, and no read allocates. Larger than what the system holds for a
@@ -5,20 +8,91 @@
  */
 export const READ_MEMORY = Buffer.allocUnsafeSlow(256 * 1024)
 
-/** Whether these bytes will be overwritten by the next read: whoever wants to keep them copies them. */
-export function isReadMemory(bytes: Buffer): boolean {
-  return bytes.buffer === READ_MEMORY.buffer
+/** Frames that were read share blocks of this size, as Node's own small buffers do: what one kept message keeps. */
+export const BLOCK_BYTES = 16 * 1024
+
+/** A longer frame gets memory of its own, so that others are not left with half a block. */
+const SHARING_BYTES_MAX = BLOCK_BYTES / 2
+
+const NO_MEMORY = new Memory(Buffer.alloc(0))
+
+/**
+ * Copies frames out of the memory that is read into, so that they may be kept. What is behind the one that is asked for
+ * is copied with it, as far as its block has room, since most likely it is asked for next:
+ *
+ *   chunk   | … | frame | frame | frame | fra…        the copied part is from `#from` to `#to`
+ *   block   | earlier ones | frame | frame | fra |    and `#shift` bytes further on here
+ *
+ * A frame of which only the beginning was copied begins the next block.
+ */
+class KeptFrames {
+  /** The memory that `place` spoke of last. */
+  memory = NO_MEMORY
+  /** Where, in the chunk, those of the frames end that `place` has put there. */
+  placedEnd = 0
+  #block = NO_MEMORY
+  #used = BLOCK_BYTES
+  #chunk = NO_MEMORY.bytes
+  #from = 0
+  #to = 0
+  #shift = 0
+
+  /**
+   * Sees to it that frames lie in `memory`, in memory that nothing overwrites; returns where. There are whole frames
+   * from `start` to `end` of the chunk, padding included; the first is placed, and those behind it up to `placedEnd`.
+   */
+  place(chunk: Buffer, start: number, end: number): number {
+    if (chunk !== this.#chunk || start < this.#from || end > this.#to)
+      return this.#placeAnew(chunk, start, end)
+    this.memory = this.#block
+    this.placedEnd = end
+    return start + this.#shift
+  }
+
+  #placeAnew(chunk: Buffer, start: number, end: number): number {
+    this.placedEnd = end
+    if (chunk.buffer !== READ_MEMORY.buffer) {
+      this.memory = new Memory(chunk)
+      return start
+    }
+    const firstEnd = start + paddedLength(readU32(chunk, start))
+    const isCopied = chunk === this.#chunk && start >= this.#from && firstEnd <= this.#to
+    if (!isCopied && firstEnd - start > SHARING_BYTES_MAX) {
+      this.memory = new Memory(Buffer.from(chunk.subarray(start, firstEnd)))
+      this.placedEnd = firstEnd
+      return 0
+    }
+    if (!isCopied) this.#copy(chunk, start, firstEnd)
+    this.memory = this.#block
+    if (end > this.#to) this.placedEnd = this.#wholeUntil(chunk, firstEnd)
+    return start + this.#shift
+  }
+
+  /** Where the last frame ends that was copied whole, of those that begin at `from`. */
+  #wholeUntil(chunk: Buffer, from: number): number {
+    let end = from
+    for (;;) {
+      if (end + 4 > this.#to) return end
+      const next = end + paddedLength(readU32(chunk, end))
+      if (next > this.#to) return end
+      end = next
+    }
+  }
+
+  #copy(chunk: Buffer, start: number, end: number): void {
+    if (BLOCK_BYTES - this.#used < end - start) {
+      this.#block = new Memory(Buffer.allocUnsafeSlow(BLOCK_BYTES))
+      this.#used = 0
+    }
+    const at = this.#used
+    const copied = chunk.copy(this.#block.bytes, at, start)
+    this.#used += copied
+    this.#chunk = chunk
+    this.#from = start
+    this.#to = start + copied
+    this.#shift = at - start
+  }
 }
 
-/** Whole frames in memory that may be kept: where they are, or copied out of the memory that is read into. */
-export function ownFrames(bytes: Buffer, start: number, end: number): Buffer {
-  const frames = bytes.subarray(start, end)
-  return isReadMemory(bytes) ? copyOf(frames) : frames
-}
-
-/** A copy; small ones share memory with each other, as all of Node's small buffers do. */
-export function copyOf(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafe(bytes.length)
-  copy.set(bytes)
-  return copy
-}
+/** One serves all, as the memory that is read into does. */
+export const keptFrames = new KeptFrames()

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type ErrorCode, type FrameFault, type FrameSink, RingbusError } from '../../protocol/index.js'
+import {
+  type ErrorCode,
+  type FrameFault,
+  type FrameRun,
+  type FrameSink,
+  RingbusError,
+} from '../../protocol/index.js'
 import { debug } from '../debug.js'
 import type { ReconnectSettings } from '../options.js'
 import { dialOrStart } from './autostart.js'
@@ -37,14 +43,14 @@ const PERMANENT: ReadonlySet<ErrorCode> = new Set([
 /** The way to the broker across the links that come and go. States: see connection-state.ts. */
 export class Connection implements LinkListener {
   readonly #settings: ConnectionSettings
-  readonly #frames: FrameSink
+  readonly #frames: Required<FrameSink>
   readonly #listener: ConnectionListener
   #state: ConnectionState = 'idle'
   #link: Link | undefined
   /** Ends what an attempt waits for. */
   readonly #ending = new AbortController()
 
-  constructor(settings: ConnectionSettings, frames: FrameSink, listener: ConnectionListener) {
+  constructor(settings: ConnectionSettings, frames: Required<FrameSink>, listener: ConnectionListener) {
     this.#settings = settings
     this.#frames = frames
     this.#listener = listener
@@ -82,6 +88,10 @@ export class Connection implements LinkListener {
 
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {
     return this.#frames.frame(bytes, start, length)
+  }
+
+  run(run: FrameRun): FrameFault | undefined {
+    return this.#frames.run(run)
   }
 
   readEnd(): void {

@@ -1,4 +1,5 @@
 import {
+  CAPABILITY_POLL,
   CAPABILITY_RING,
   controlFrame,
   decodeBody,
@@ -28,6 +29,8 @@ export interface Introduction {
   readonly name: string | undefined
   /** Whether it can map segments. */
   readonly mapsSegments: boolean
+  /** The number of its event loop, if it would poll. */
+  readonly pollsAs?: number | undefined
 }
 
 /** Opens the session on a connected socket: HELLO, then WELCOME or a refusal. [WIRE-2.1] [WIRE-2.2] */
@@ -67,11 +70,15 @@ export function shakeHands(
   })
 }
 
-function helloBody({ name, mapsSegments }: Introduction): Buffer {
+function helloBody({ name, mapsSegments, pollsAs }: Introduction): Buffer {
+  const capabilities = {
+    ...(mapsSegments ? { [CAPABILITY_RING]: RING_LAYOUT_VERSION } : {}),
+    ...(pollsAs === undefined ? {} : { [CAPABILITY_POLL]: pollsAs }),
+  }
   return encodeBody(Kind.HELLO, {
     pid: process.pid,
     ...(name === undefined ? {} : { name }),
-    ...(mapsSegments ? { capabilities: { [CAPABILITY_RING]: RING_LAYOUT_VERSION } } : {}),
+    ...(Object.keys(capabilities).length === 0 ? {} : { capabilities }),
   })
 }
 

@@ -33,7 +33,7 @@ export class Link implements Outlet, Holdable {
   readonly #native: NativeHost | undefined
   readonly #descriptor: number
   #listener: LinkListener
-  #decoder: FrameDecoder
+  readonly #decoder: FrameDecoder
   #state: 'open' | 'lingering' | 'closed' = 'open'
   #isHeld = false
   #cause: Error | undefined
@@ -44,11 +44,7 @@ export class Link implements Outlet, Holdable {
     this.#descriptor = descriptor ?? -1
     this.#listener = listener
     // The broker is trusted with memory: its user was checked.
-    const options = { from: 'broker', payloadBytesMax: PAYLOAD_BYTES_CEILING } as const
-    this.#decoder = new FrameDecoder(
-      { frame: (bytes, start, length) => this.#listener.frame(bytes, start, length) },
-      options,
-    )
+    this.#decoder = new FrameDecoder(listener, { from: 'broker', payloadBytesMax: PAYLOAD_BYTES_CEILING })
     reader.read = (chunk) => this.#read(chunk)
     socket.on('drain', () => this.#listener.drained())
     socket.on('error', (error) => {
@@ -61,6 +57,7 @@ export class Link implements Outlet, Holdable {
   /** Hands what comes from now on to somebody else. */
   set listener(listener: LinkListener) {
     this.#listener = listener
+    this.#decoder.sink = listener
   }
 
   get #isOpen(): boolean {

@@ -156,8 +156,8 @@ export abstract class Member extends Consumer {
     for (const run of this.runs()) {
       if (run.epoch !== this.epoch) continue
       for (let start = run.start; start < run.end; ) {
-        const length = readU32(run.bytes, start)
-        this.discarded(run.bytes, start, length)
+        const length = readU32(run.memory.bytes, start)
+        this.discarded(run.memory.bytes, start, length)
         start += paddedLength(length)
       }
     }

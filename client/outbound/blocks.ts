@@ -9,8 +9,8 @@ const SHARING_BYTES_MAX = 1024
 /** What one small block that stays keeps in memory. */
 const SHARED_BYTES = 8 * 1024
 
-/** Blocks of full size that are kept for the next queue: as much as two topics at the mark where they should pause. */
-const KEPT_BLOCKS_MAX = 32
+/** Blocks that are kept for the next queue have this much together: two topics at the mark where they should pause. */
+const KEPT_BYTES_MAX = 2 * 1024 * 1024
 
 /** Stands for the alias of a topic that has none; frames that bear it get another one when they leave. */
 export const NO_ALIAS = -1
@@ -23,6 +23,8 @@ export const NO_ALIAS = -1
  */
 export interface Block {
   readonly memory: FrameMemory
+  /** Whether other blocks lie in the same memory. */
+  readonly isShared: boolean
   readonly limit: number
   start: number
   end: number
@@ -33,29 +35,33 @@ export interface Block {
   next: Block | undefined
 }
 
-/** Where blocks come from, and where those of full size go to, to be used again. */
+/** Where blocks come from, and where those that share no memory go to, to be used again: by size, each a power of two. */
 export class BlockPool {
-  readonly #kept: FrameMemory[] = []
+  readonly #kept: FrameMemory[][] = []
+  #keptBytes = 0
   /** To be kept once nobody reads it any longer. */
   #lent: FrameMemory[] = []
   #shared: FrameMemory | undefined
   #sharedEnd = 0
 
-  /** A block of this many bytes, a multiple of four. */
+  /** A block of this many bytes, a multiple of four, at least. */
   take(bytes: number, alias: number): Block {
-    if (bytes > SHARING_BYTES_MAX) return blockOf(this.#memory(bytes), 0, bytes, alias)
+    if (bytes > SHARING_BYTES_MAX) {
+      const memory = this.#memory(bytes)
+      return blockOf(memory, 0, memory.bytes.length, alias, false)
+    }
     if (this.#shared === undefined || this.#sharedEnd + bytes > SHARED_BYTES) {
       this.#shared = frameMemory(SHARED_BYTES)
       this.#sharedEnd = 0
     }
     const start = this.#sharedEnd
     this.#sharedEnd += bytes
-    return blockOf(this.#shared, start, this.#sharedEnd, alias)
+    return blockOf(this.#shared, start, this.#sharedEnd, alias, true)
   }
 
   /** Takes back a block that holds no frame any more. */
-  give({ memory, isLent }: Block): void {
-    if (memory.bytes.length !== BLOCK_BYTES_MAX) return
+  give({ memory, isLent, isShared }: Block): void {
+    if (isShared || memory.bytes.length > BLOCK_BYTES_MAX) return
     if (isLent) this.#lent.push(memory)
     else this.#keep(memory)
   }
@@ -72,14 +78,28 @@ export class BlockPool {
   }
 
   #keep(memory: FrameMemory): void {
-    if (this.#kept.length < KEPT_BLOCKS_MAX) this.#kept.push(memory)
+    const { length } = memory.bytes
+    if (this.#keptBytes + length > KEPT_BYTES_MAX) return
+    this.#keptBytes += length
+    this.#keptOf(length).push(memory)
   }
 
   #memory(bytes: number): FrameMemory {
-    return (bytes === BLOCK_BYTES_MAX ? this.#kept.pop() : undefined) ?? frameMemory(bytes)
+    if (bytes > BLOCK_BYTES_MAX) return frameMemory(bytes)
+    const size = 2 ** (32 - Math.clz32(bytes - 1))
+    const kept = this.#keptOf(size).pop()
+    if (kept === undefined) return frameMemory(size)
+    this.#keptBytes -= size
+    return kept
+  }
+
+  #keptOf(size: number): FrameMemory[] {
+    const power = 31 - Math.clz32(size)
+    this.#kept[power] ??= []
+    return this.#kept[power]
   }
 }
 
-function blockOf(memory: FrameMemory, start: number, limit: number, alias: number): Block {
-  return { memory, limit, start, end: start, alias, isLent: false, next: undefined }
+function blockOf(memory: FrameMemory, start: number, limit: number, alias: number, isShared: boolean): Block {
+  return { memory, isShared, limit, start, end: start, alias, isLent: false, next: undefined }
 }

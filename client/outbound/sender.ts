@@ -11,7 +11,7 @@ import {
   RingbusError,
 } from '../../protocol/index.js'
 import { killPoint } from '../../shmring/index.js'
-import type { LoanPublishOptions, PublishOptions } from '../options.js'
+import { type LoanPublishOptions, NO_OPTIONS, type PublishOptions } from '../options.js'
 import type { LoanContent } from '../rings/loan.js'
 import { descriptorBytes } from '../rings/loan-memory.js'
 import type { OutgoingRing } from '../rings/outgoing-ring.js'
@@ -23,8 +23,6 @@ import type { TopicQueue } from './topic-queue.js'
 const UTF8_BYTES_PER_UNIT_MAX = 3
 
 const NS_PER_MS = 1e6
-
-const NO_OPTIONS: PublishOptions = {}
 
 /** Turns what users send into frames with a payload. */
 export class Sender {

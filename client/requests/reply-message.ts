@@ -1,6 +1,6 @@
-import { isByRing } from '../../protocol/index.js'
+import { isByRing, paddedLength } from '../../protocol/index.js'
 import { Message } from '../inbound/message.js'
-import { ownFrames } from '../inbound/read-memory.js'
+import { keptFrames } from '../inbound/read-memory.js'
 import type { Incoming } from '../rings/incoming.js'
 
 /** Makes messages of REPLY frames, for a request that wants views or copies. */
@@ -18,5 +18,6 @@ export function replyMessage(
   length: number,
 ): Message {
   const payload = isByRing(bytes, start) ? incoming.take(bytes, start, topic, view) : undefined
-  return new Message(ownFrames(bytes, start, start + length), 0, length, topic, payload)
+  const at = keptFrames.place(bytes, start, start + paddedLength(length))
+  return new Message(keptFrames.memory, at, length, topic, payload)
 }

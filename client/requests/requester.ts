@@ -1,26 +1,39 @@
-import { encodeBody, Flag, isByRing, Kind, Offset, type RingbusError, readU32 } from '../../protocol/index.js'
+import {
+  encodeBody,
+  Flag,
+  IdTable,
+  isByRing,
+  Kind,
+  Offset,
+  type RingbusError,
+  readU32,
+} from '../../protocol/index.js'
 import type { Message } from '../inbound/message.js'
-import { checkRequestOptions, type RequestOptions } from '../options.js'
+import { checkRequestOptions, NO_OPTIONS, type RequestOptions } from '../options.js'
 import type { Outbox } from '../outbound/outbox.js'
 import type { Publisher } from '../outbound/publisher.js'
 import type { Sender } from '../outbound/sender.js'
 import type { Incoming } from '../rings/incoming.js'
 import { timeoutMs } from '../validate.js'
 import { cancelledError, type PendingRequest } from './pending-request.js'
+import type { ReplyReader } from './reply-message.js'
 import { ReplyStream, type ReplyStreamSettings } from './reply-stream.js'
-import { SingleRequest } from './single-request.js'
+import { type RequestBooks, SingleRequest } from './single-request.js'
 
 const TIMEOUT_DEFAULT_MS = 5000
 
 const ID_MAX = 0xffff_ffff
 
 /** Makes requests, and keeps the books of those that have not ended. */
-export class Requester {
+export class Requester implements RequestBooks {
   readonly #outbox: Outbox
   readonly #sender: Sender
   readonly #publisher: Publisher
   readonly #incoming: Incoming
-  readonly #pending = new Map<number, PendingRequest>()
+  /** What a request for copies makes its reply with, and one for views. */
+  readonly #copies: ReplyReader
+  readonly #views: ReplyReader
+  readonly #pending = new IdTable<PendingRequest>()
   #lastId = 0
 
   constructor(outbox: Outbox, sender: Sender, publisher: Publisher, incoming: Incoming) {
@@ -28,18 +41,16 @@ export class Requester {
     this.#sender = sender
     this.#publisher = publisher
     this.#incoming = incoming
+    this.#copies = { incoming, view: false }
+    this.#views = { incoming, view: true }
   }
 
   request(topic: string, data: unknown, options: RequestOptions): Promise<Message> {
-    return new Promise((resolve, reject) => {
-      checkRequestOptions(options)
-      const { signal } = options
-      const waitMs = timeoutMs('timeout', options.timeout, TIMEOUT_DEFAULT_MS)
-      if (signal?.aborted) throw cancelledError(topic, signal.reason)
-      const id = this.#send(topic, data, 0, options)
-      const settings = { ...this.#settings(topic, waitMs, options), cancel: () => this.#cancel(id) }
-      this.#pending.set(id, new SingleRequest(settings, resolve, reject))
-    })
+    try {
+      return this.#request(topic, data, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   requestStream(topic: string, data: unknown, options: RequestOptions): ReplyStream {
@@ -52,7 +63,7 @@ export class Requester {
         this.#pending.set(id, stream)
       },
       pull: (bytes) => this.#outbox.control(Kind.PULL, 0, id, encodeBody(Kind.PULL, { bytes })),
-      cancel: () => this.#cancel(id),
+      cancel: () => this.cancel(id),
     })
   }
 
@@ -81,9 +92,26 @@ export class Requester {
 
   /** Fails everything under way: the connection is gone. */
   failAll(error: RingbusError): void {
-    const pending = [...this.#pending.values()]
+    const pending = this.#pending.values()
     this.#pending.clear()
     for (const request of pending) request.fail(error)
+  }
+
+  /** Takes a request out of the books, and tells the broker. */
+  cancel(id: number): void {
+    if (this.#pending.delete(id)) this.#outbox.control(Kind.CANCEL, 0, id)
+  }
+
+  #request(topic: string, data: unknown, options: RequestOptions): Promise<Message> {
+    if (options !== NO_OPTIONS) checkRequestOptions(options)
+    const { signal } = options
+    const waitMs = timeoutMs('timeout', options.timeout, TIMEOUT_DEFAULT_MS)
+    if (signal?.aborted) throw cancelledError(topic, signal.reason)
+    const id = this.#send(topic, data, 0, options)
+    const reader = options.view === true ? this.#views : this.#copies
+    const request = new SingleRequest(this, id, topic, reader, waitMs, signal)
+    this.#pending.set(id, request)
+    return request.whenReplied()
   }
 
   #settings(topic: string, waitMs: number, { signal, view }: RequestOptions): ReplyStreamSettings {
@@ -95,10 +123,6 @@ export class Requester {
     const id = this.#nextId()
     this.#sender.send(Kind.REQUEST, topic, id, flags, data, options)
     return id
-  }
-
-  #cancel(id: number): void {
-    if (this.#pending.delete(id)) this.#outbox.control(Kind.CANCEL, 0, id)
   }
 
   /** Ids are not used again for long, since a late reply may still be under way to one that was cancelled. */

@@ -1,9 +1,9 @@
-import type { RingbusError } from '../../protocol/index.js'
+import { IdTable, type RingbusError } from '../../protocol/index.js'
 import type { Call } from './call.js'
 
 /** Every request that has arrived at any service and is not answered, by the broker's number for it. */
 export class Calls {
-  readonly #calls = new Map<number, Call>()
+  readonly #calls = new IdTable<Call>()
 
   add(linkId: number, call: Call): void {
     this.#calls.set(linkId, call)
@@ -20,7 +20,7 @@ export class Calls {
 
   /** None of them can be answered any more. */
   abandonAll(error: RingbusError): void {
-    const calls = [...this.#calls.values()]
+    const calls = this.#calls.values()
     this.#calls.clear()
     for (const call of calls) call.connectionLost(error)
   }

@@ -1,3 +1,4 @@
+import type { Memory } from '../inbound/memory.js'
 import { Message } from '../inbound/message.js'
 import type { RingPayload } from '../rings/ring-payload.js'
 import type { Cancellation } from './cancellation.js'
@@ -8,14 +9,14 @@ export class Request<T = unknown> extends Message<T> {
 
   /** @internal */
   constructor(
-    frame: Buffer,
+    memory: Memory,
     start: number,
     length: number,
     topic: string,
     payload: RingPayload | undefined,
     cancellation: Cancellation,
   ) {
-    super(frame, start, length, topic, payload)
+    super(memory, start, length, topic, payload)
     this.#cancellation = cancellation
   }
 

@@ -67,15 +67,16 @@ export class ServiceMember<T, Reply> extends Member {
   }
 
   override start(run: Run, start: number, length: number): void {
-    const linkId = readU32(run.bytes, start + Offset.ID)
+    const { bytes } = run.memory
+    const linkId = readU32(bytes, start + Offset.ID)
     const call = this.#calls.find(linkId)!
     const refusal = call.cancellation.isCancelled
       ? cancelled()
-      : hasExpired(run.bytes, start)
+      : hasExpired(bytes, start)
         ? new RingbusError('TIMEOUT', 'The request expired before its turn came')
         : undefined
     if (refusal === undefined) return this.#handle(run, start, length, linkId, call)
-    this.discarded(run.bytes, start, length)
+    this.discarded(bytes, start, length)
     call.fail(refusal)
     this.#calls.remove(linkId, call)
   }
@@ -99,7 +100,8 @@ export class ServiceMember<T, Reply> extends Member {
   }
 
   #handle(run: Run, start: number, length: number, linkId: number, call: Call): void {
-    const { bytes, topic } = run
+    const { memory, topic } = run
+    const { bytes } = memory
     const wantsStream = (bytes[start + Offset.FLAGS]! & Flag.STREAM) !== 0
     let request: Request<T> | undefined
     let result: unknown
@@ -107,7 +109,7 @@ export class ServiceMember<T, Reply> extends Member {
       const payload = isByRing(bytes, start)
         ? this.context.incoming.take(bytes, start, topic, this.#settings.view)
         : undefined
-      request = new Request<T>(bytes, start, length, topic, payload, call.cancellation)
+      request = new Request<T>(memory, start, length, topic, payload, call.cancellation)
       result = this.#handler(request)
     } catch (error) {
       call.fail(error)

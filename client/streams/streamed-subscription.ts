@@ -98,7 +98,7 @@ export class StreamedSubscription<T> extends SubscriptionMember {
     this.#given.push({ length, epoch: run.epoch })
     this.busyBytes += length
     this.#demand = 'giving'
-    const isWelcome = this.#sink.give(new Message<T>(run.bytes, start, length, run.topic, payload))
+    const isWelcome = this.#sink.give(new Message<T>(run.memory, start, length, run.topic, payload))
     this.#gave(isWelcome)
   }
 

@@ -33,7 +33,7 @@ export class HandledSubscription<T> extends SubscriptionMember {
   }
 
   protected override handle(run: Run, start: number, length: number, payload: RingPayload | undefined): void {
-    const message = new Message<T>(run.bytes, start, length, run.topic, payload)
+    const message = new Message<T>(run.memory, start, length, run.topic, payload)
     const epoch = run.epoch
     this.#isHandling = true
     try {

@@ -67,7 +67,7 @@ export class IteratedSubscription<T> extends SubscriptionMember implements Async
 
   protected override handle(run: Run, start: number, length: number, payload: RingPayload | undefined): void {
     this.context.inbox.take(this)
-    const message = new Message<T>(run.bytes, start, length, run.topic, payload)
+    const message = new Message<T>(run.memory, start, length, run.topic, payload)
     this.#given.push({ message, length, epoch: run.epoch })
     this.busyBytes += length
     this.#waiting.shift()!.resolve({ done: false, value: message })

@@ -75,7 +75,7 @@ export abstract class SubscriptionMember extends Member implements Reporter {
   }
 
   override start(run: Run, start: number, length: number): void {
-    const flags = run.bytes[start + Offset.FLAGS]!
+    const flags = run.memory.bytes[start + Offset.FLAGS]!
     if ((flags & SPECIAL_FLAGS) === 0) this.handle(run, start, length, undefined)
     else this.#startSpecial(run, start, length, flags)
   }
@@ -175,7 +175,7 @@ export abstract class SubscriptionMember extends Member implements Reporter {
   }
 
   #send(report: CreditReport): void {
-    this.context.outbox.control(Kind.CREDIT, 0, this.id, encodeBody(Kind.CREDIT, { ...report }))
+    this.context.outbox.control(Kind.CREDIT, 0, this.id, encodeBody(Kind.CREDIT, report))
   }
 
   #grant(bytes: number): void {
@@ -191,15 +191,15 @@ export abstract class SubscriptionMember extends Member implements Reporter {
       this.discard(length, run.epoch)
       return
     }
-    if ((flags & Flag.EXPIRY) !== 0 && hasExpired(run.bytes, start)) {
-      if (byRing) incoming.drop(run.bytes, start)
+    if ((flags & Flag.EXPIRY) !== 0 && hasExpired(run.memory.bytes, start)) {
+      if (byRing) incoming.drop(run.memory.bytes, start)
       this.#noted(this.credit.expired(length, isCurrent))
       return
     }
     let payload: RingPayload | undefined
     if (byRing) {
       try {
-        payload = incoming.take(run.bytes, start, run.topic, this.#settings.view)
+        payload = incoming.take(run.memory.bytes, start, run.topic, this.#settings.view)
       } catch (error) {
         // There is no memory for the copy.
         this.failed(run.topic, error)
@@ -213,7 +213,7 @@ export abstract class SubscriptionMember extends Member implements Reporter {
 
   /** A kept message was on no way all the while. [FLOW-4] */
   #sample(run: Run, start: number, flags: number): void {
-    const { sentAtNs } = frameLayout(run.bytes, start)
+    const { sentAtNs } = frameLayout(run.memory.bytes, start)
     if (sentAtNs !== 0 && (flags & Flag.RETAIN) === 0) this.context.latency.take(run.topic, sentAtNs)
   }
 
@@ -221,7 +221,7 @@ export abstract class SubscriptionMember extends Member implements Reporter {
     let bytes = this.busyBytes
     for (const run of this.runs()) {
       for (let start = run.start; start < run.end; ) {
-        const length = readU32(run.bytes, start)
+        const length = readU32(run.memory.bytes, start)
         bytes += length
         start += paddedLength(length)
       }

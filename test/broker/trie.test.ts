@@ -7,7 +7,7 @@ import { Overflow } from '../../broker/flow/overflow.js'
 import { Router } from '../../broker/routing/router.js'
 import { Subscription } from '../../broker/routing/subscription.js'
 import { Trie } from '../../broker/routing/trie.js'
-import { patternFault, patternMatches, topicFault } from '../../protocol/index.js'
+import { FrameRun, patternFault, patternMatches, topicFault } from '../../protocol/index.js'
 import { publish } from './frames.js'
 
 const token = fc.constantFrom('a', 'b', 'c')
@@ -121,7 +121,7 @@ test('a topic is looked up once, until subscriptions change', (t) => {
   const frame = publish(0, '')
   const other = new Subscription({ id: 1, outbox: {} as Outbox }, spec('user.*'), overflow)
   router.subscribe(other)
-  const publishing = () => router.publish(route, frame, 0, frame.length, 0, undefined)
+  const publishing = () => router.publish(route, FrameRun.of(frame, 0, frame.length), undefined)
   t.true(lookUps(publishing) > 0)
   t.is(lookUps(publishing), 0)
   router.unsubscribe(other)
@@ -144,7 +144,7 @@ test('a long walk through the trie is not made again for each change', (t) => {
   }
   const route = router.acquire(`${'a.'.repeat(10)}y`)
   const frame = publish(0, '')
-  const publishing = () => router.publish(route, frame, 0, frame.length, 0, undefined)
+  const publishing = () => router.publish(route, FrameRun.of(frame, 0, frame.length), undefined)
   t.true(lookUps(publishing) > 1000)
   const other = new Subscription(owner, spec('b.>'), overflow)
   for (let count = 0; count < 100; count++) {

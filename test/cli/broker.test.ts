@@ -85,3 +85,31 @@ testAsRoot('--broker-uid trusts the broker of that user', async (t) => {
   t.is((await host.run(['pub', 'a', 'x', '--broker-uid', '4709'])).exitCode, 0)
   t.is((await host.run(['doctor', '--broker-uid', '4709'])).exitCode, 0)
 })
+
+test('--busy-poll goes before the configuration file, and status says what holds', async (t) => {
+  const host = new Host(t)
+  const config = join(host.directory, 'broker.json')
+  writeFileSync(config, JSON.stringify({ busyPollUs: 30 }))
+  const broker = host.start(['broker', '--config', config, '--busy-poll', '0'])
+  await broker.writes('ready')
+  const { stdout } = await host.run(['status', '--json'])
+  t.is(JSON.parse(stdout).stats.polling.busyPollUs, 0)
+  broker.child.kill('SIGTERM')
+  await broker.outcome
+  const other = host.start(['broker', '--config', config])
+  await other.writes('ready')
+  t.is(JSON.parse((await host.run(['status', '--json'])).stdout).stats.polling.busyPollUs, 30)
+})
+
+test('--busy-poll takes auto and whole numbers', async (t) => {
+  const host = new Host(t)
+  for (const [value, exitCode] of [
+    ['always', 2],
+    ['1.5', 2],
+    ['-1', 2],
+    ['10001', 2],
+  ] as const) {
+    t.is((await host.run(['broker', `--busy-poll=${value}`, '--log-level', 'silent'])).exitCode, exitCode)
+  }
+  await host.start(['broker', '--busy-poll', 'auto']).writes('ready')
+})

@@ -1,6 +1,10 @@
 import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import test from 'ava'
+import { MAGIC, PROTOCOL_VERSION } from '../../protocol/index.js'
+import { hello } from '../broker/frames.js'
+import { Client } from '../broker/transcript.js'
 import { Host, hostWithBroker } from './fixtures.js'
 
 test('doctor finds a broker well', async (t) => {
@@ -12,6 +16,7 @@ test('doctor finds a broker well', async (t) => {
   t.regex(stdout, /^ok {4}broker: /m)
   t.regex(stdout, /^ok {4}rings: payloads of 16384 bytes or more go by shared memory/m)
   t.regex(stdout, /^ok {4}addon: /m)
+  t.regex(stdout, /^ok {4}polling: /m)
   t.notRegex(stdout, /^fail/m)
 })
 
@@ -67,4 +72,20 @@ test('doctor --json has every check, and a remedy for what fails', async (t) => 
     status: 'fail',
     remedy: 'Run `ringbus broker`, or check that it runs with the same path',
   })
+})
+
+test('doctor warns of clients that have no place to poll', async (t) => {
+  const host = await hostWithBroker(t)
+  // One event loop more than there are places for.
+  for (let loop = 1; loop <= availableParallelism(); loop++) {
+    const client = await Client.connect(t, host.path)
+    client.send(hello('low', PROTOCOL_VERSION, MAGIC, { poll: loop }))
+    await client.expect('WELCOME')
+  }
+  const { exitCode, stdout } = await host.run(['doctor'])
+  t.is(exitCode, 0)
+  t.regex(
+    stdout,
+    /^warn {2}polling: 1 event loop with `latency: 'low'` may not poll: .*\n +→ .*`ringbus status`/m,
+  )
 })

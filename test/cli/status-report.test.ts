@@ -1,4 +1,5 @@
 import test from 'ava'
+import type { PollingStats } from '../../cli/broker-status.js'
 import { statusReport } from '../../cli/status-report.js'
 import { clientRow, NO_DROPS, NOW_MS, statusOf, subscriptionRow, topicRow } from './status-rows.js'
 
@@ -168,4 +169,33 @@ test('what clients call themselves and their groups does nothing to a terminal',
   t.false(report.includes('\x1b'))
   t.is(report.split('a\\x1b[2Jb').length - 1, 3)
   t.is(report.split('c\\nd').length - 1, 2)
+})
+
+test('who polls, and who would like to', (t) => {
+  const lineOf = (polling: Partial<PollingStats>) => {
+    const idle = statusOf({}).stats.polling
+    const report = statusReport(statusOf({}, { polling: { ...idle, ...polling } }))
+    return /^Polling: (.*)$/m.exec(report)?.[1]
+  }
+  t.is(lineOf({}), 'the broker does not for now (auto); 0 of 1 place for clients taken')
+  t.is(
+    lineOf({ polls: true, busyPollUs: 50, processors: 4, places: 3, placesTaken: 3, placesWanted: 2 }),
+    'the broker does (50 µs); 3 of 3 places for clients taken, 2 more would like one',
+  )
+  t.is(lineOf({ busyPollUs: 0 }), 'the broker never does; 0 of 1 place for clients taken')
+  t.is(
+    lineOf({ processors: 1, places: 0, placesWanted: 1 }),
+    'nobody, for there is one processor; 0 of 0 places for clients taken, 1 more would like one',
+  )
+  const clients = [
+    clientRow({ client: 1, latency: 'low', polls: true }),
+    clientRow({ client: 2, latency: 'low' }),
+    clientRow({ client: 3 }),
+  ]
+  const rows = sectionOf(statusReport(statusOf({ clients })), 'Clients: ')
+  t.regex(rows[0]!, / leases +polls +slow$/)
+  t.deepEqual(
+    rows.slice(1).map((row) => / 0 {2,}(yes|no place)?$/.exec(row.trimEnd())?.[1]),
+    ['yes', 'no place', undefined],
+  )
 })

@@ -12,6 +12,7 @@ test('without a broker every client command says so, with exit code 3 and a reme
     ['request', 't'],
     ['serve', 't', '--', 'cat'],
     ['status'],
+    ['bench', '--running'],
   ]
   for (const command of commands) {
     const { exitCode, stdout, stderr } = await host.run(command)
@@ -47,6 +48,12 @@ test('a wrong command line is exit code 2, and reaches no broker', async (t) => 
     ['pub', 't', 'a', '--raw'],
     ['status', '--log-level', 'loud'],
     ['broker', '--limit', 'clientsMax'],
+    ['bench', '--seconds', '0'],
+    ['bench', '--seconds', '601'],
+    ['bench', '--seconds', 'long'],
+    ['bench', '--only', 'nonsense'],
+    ['bench', '--only'],
+    ['bench', 'latency'],
   ]
   for (const args of wrong) {
     const { exitCode, stdout, stderr } = await host.run(args)
@@ -86,7 +93,7 @@ test('help has examples and the exit codes; every command has help of its own', 
   const { exitCode, stdout } = await host.run(['--help'])
   t.is(exitCode, 0)
   t.regex(stdout, /Examples:[\s\S]*Exit codes:\n {2}0 /)
-  for (const command of ['broker', 'pub', 'sub', 'request', 'serve', 'status', 'doctor']) {
+  for (const command of ['broker', 'pub', 'sub', 'request', 'serve', 'status', 'doctor', 'bench']) {
     const help = await host.run([command, '--help'])
     t.is(help.exitCode, 0)
     t.regex(help.stdout, /Examples:/, command)

@@ -4,10 +4,18 @@ import test from 'ava'
 import fc from 'fast-check'
 import { Consumer } from '../../client/inbound/consumer.js'
 import { Inbox } from '../../client/inbound/inbox.js'
-import { isReadMemory, READ_MEMORY } from '../../client/inbound/read-memory.js'
+import { READ_MEMORY } from '../../client/inbound/read-memory.js'
 import type { Run } from '../../client/inbound/run-queue.js'
 import { TopicNames } from '../../client/inbound/topic-names.js'
-import { controlFrame, frameLayout, Kind, messageFrame, Offset, readU32 } from '../../protocol/index.js'
+import {
+  controlFrame,
+  frameLayout,
+  Kind,
+  messageFrame,
+  Offset,
+  paddedLength,
+  readU32,
+} from '../../protocol/index.js'
 import { until } from './fixtures.js'
 
 /** What a test consumer has been given. */
@@ -41,8 +49,12 @@ class TestConsumer extends Consumer {
     const started = {
       consumer: this.#name,
       topic: run.topic,
-      priority: run.bytes[start + Offset.PRIORITY]!,
-      text: run.bytes.toString('utf8', frameLayout(run.bytes, start).payloadStart, start + length),
+      priority: run.memory.bytes[start + Offset.PRIORITY]!,
+      text: run.memory.bytes.toString(
+        'utf8',
+        frameLayout(run.memory.bytes, start).payloadStart,
+        start + length,
+      ),
     }
     this.#log.push(started)
     const working = this.#work(started)
@@ -93,7 +105,7 @@ class Fixture {
     const bytes = READ_MEMORY.subarray(0, Buffer.concat(parts).copy(READ_MEMORY))
     for (const [index, [consumer]] of frames.entries()) {
       const start = starts[index]!
-      const taken = this.inbox.append(consumer, bytes, start, readU32(bytes, start))
+      const taken = this.inbox.append(consumer, bytes, start, start + paddedLength(readU32(bytes, start)))
       if (!taken) throw new Error('the topic has no name')
     }
     this.inbox.readEnd()
@@ -260,10 +272,10 @@ test('what waits longer than a slice leaves the memory of its read', async (t) =
   fixture.read([busy, 0, 'first'])
   const bulk = 'x'.repeat(10_000)
   fixture.read([other, 0, bulk], [busy, 0, 'second'], [other, 0, bulk], [busy, 7, 'third', 2])
-  const memory = [...busy.runs()].map((run) => run.bytes)
+  const memory = [...busy.runs()].map((run) => run.memory.bytes)
   t.is(memory.length, 2)
   for (const bytes of memory) {
-    t.false(isReadMemory(bytes), 'the next read overwrites what waits')
+    t.not(bytes.buffer, READ_MEMORY.buffer, 'the next read overwrites what waits')
     t.true(bytes.length < 200, `a frame of some bytes keeps ${bytes.length} alive`)
   }
   release()

@@ -1,4 +1,5 @@
 import test from 'ava'
+import { Memory } from '../../client/inbound/memory.js'
 import { Message } from '../../client/inbound/message.js'
 import { Encoding, encodePayload, Kind, messageFrame, readU32 } from '../../protocol/index.js'
 import { brokerIn, clientOf, until } from './fixtures.js'
@@ -9,7 +10,7 @@ function frameOf(data: unknown, head = {}, options = {}): Buffer {
 }
 
 function messageIn(frame: Buffer, start = 0): Message {
-  return new Message(frame, start, readU32(frame, start), 'a')
+  return new Message(new Memory(frame), start, readU32(frame, start), 'a')
 }
 
 test('messages may be kept, and are read later as they were sent', async (t) => {

@@ -1,8 +1,16 @@
-import test from 'ava'
+import { mock } from 'node:test'
+import test, { type ExecutionContext } from 'ava'
 import type { Message } from '../../client/index.js'
 import { SendTimes } from '../../client/outbound/send-times.js'
 import { brokerIn, clientOf, settled, until } from './fixtures.js'
 import { frameBytes, numbered, OutboxStage } from './outbox-stage.js'
+
+/** Until the end of the test, no time passes between two stamps. */
+function stopTheClock(t: ExecutionContext): void {
+  const stoppedMs = performance.now()
+  const clock = mock.method(performance, 'now', () => stoppedMs)
+  t.teardown(() => clock.mock.restore())
+}
 
 function nowNs(): number {
   return Number(process.hrtime.bigint())
@@ -32,6 +40,7 @@ test('[WIRE-3.3] [FLOW-4] a topic is stamped with the time of sending at most ev
 
 test('of a burst, the first messages alone may be stamped, and one topic once', async (t) => {
   t.is(new SendTimes().timeFor(-1), 0, 'there is no alias')
+  stopTheClock(t)
   const stage = new OutboxStage({ sendTimes: true })
   const outlet = stage.connect()
   const publish = (topic: string) => stage.publisher.publish(topic, numbered(0), undefined)

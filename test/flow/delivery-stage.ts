@@ -13,6 +13,7 @@ import {
   decodeName,
   Flag,
   FrameDecoder,
+  FrameRun,
   Kind,
   messageFrame,
   Offset,
@@ -128,6 +129,8 @@ export class DeliveryStage {
   readonly suffering: number[] = []
   readonly recovered: number[] = []
   readonly overflows: string[] = []
+  /** Whether messages that are alike go through as one run, as they do behind a decoder. */
+  inRuns = true
   #listed: Outbox[] = []
   readonly #routes = new Map<string, Route>()
   #consumer = 0
@@ -191,11 +194,17 @@ export class DeliveryStage {
   send(messages: readonly Prepared[], publisher: Publisher | 'broker' = this.publisher): void {
     const from = publisher === 'broker' ? undefined : publisher
     let end = 0
-    for (const { route, frame } of messages) {
+    for (const { frame } of messages) {
       READ_BUFFER.set(frame, end)
-      const length = readU32(frame, Offset.LENGTH)
-      this.router.publish(route, READ_BUFFER, end, length, ringPayloadBytes(frame, 0), from)
       end += frame.length
+    }
+    for (let start = 0, next = 0; next < messages.length; ) {
+      const { route, frame } = messages[next]!
+      const limit = start + (this.inRuns ? bytesOfTopic(messages, next) : frame.length)
+      const run = new FrameRun().set(READ_BUFFER, start, readU32(frame, Offset.LENGTH), limit)
+      this.router.publish(route, run, from)
+      start = run.end
+      next += run.messages
     }
     this.flush()
     READ_BUFFER.fill(0xee, 0, end)
@@ -249,6 +258,14 @@ export class DeliveryStage {
     if (!text.slice(String(mark).length).match(/^\.*$/)) throw new Error(`A payload was overwritten: ${text}`)
     return { mark, topic, priority, byRing }
   }
+}
+
+/** Bytes of the messages from one on that are of its topic, whatever alias stands in them. */
+function bytesOfTopic(messages: readonly Prepared[], from: number): number {
+  const { route } = messages[from]!
+  let bytes = 0
+  for (let next = from; messages[next]?.route === route; next++) bytes += messages[next]!.frame.length
+  return bytes
 }
 
 function payloadLength(bytes: Buffer, start: number, length: number): number {

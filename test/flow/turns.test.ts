@@ -9,7 +9,7 @@ import { SILENT_LOGGER } from '../../broker/logger.js'
 import { Permissions } from '../../broker/permissions/permissions.js'
 import { ClientGate } from '../../broker/rings/client-gate.js'
 import { Route } from '../../broker/routing/route.js'
-import { Kind, messageFrame, Offset, readU32 } from '../../protocol/index.js'
+import { FrameRun, Kind, messageFrame, Offset, readU32 } from '../../protocol/index.js'
 
 const KIB = 1024
 
@@ -59,7 +59,7 @@ class Stage {
     const lane = new Lane(1, 0)
     const frame = this.frame(KIB)
     for (let message = 0; message < messages; message++) {
-      outbox.enqueue(lane, 0, frame, 0, readU32(frame, Offset.LENGTH))
+      outbox.enqueue(lane, FrameRun.of(frame, 0, readU32(frame, Offset.LENGTH)))
       this.hub.flush()
     }
     lane.credit = 2 ** 30
@@ -69,7 +69,7 @@ class Stage {
 
   send(outbox: Outbox, lane: Lane): void {
     const frame = this.frame(16)
-    outbox.sendNow(lane, this.#topic, frame, 0, readU32(frame, Offset.LENGTH))
+    outbox.sendNow(lane, this.#topic, FrameRun.of(frame, 0, readU32(frame, Offset.LENGTH)))
   }
 
   /** Bytes that were written to a client before the first write to another one. */

@@ -5,7 +5,7 @@ import type { Consumer } from '../../client/inbound/consumer.js'
 import { Inbox } from '../../client/inbound/inbox.js'
 import { connect, type Message, type RingbusClient } from '../../client/index.js'
 import type { Member } from '../../client/members/member.js'
-import { Offset } from '../../protocol/index.js'
+import { Offset, paddedLength, readU32 } from '../../protocol/index.js'
 
 /*
  * A slow subscriber that knows what has arrived: its inbox tells of each frame that is put in, before anything is done
@@ -76,9 +76,11 @@ class Arrivals {
 const arrivals = new Arrivals()
 
 const { append } = Inbox.prototype
-Inbox.prototype.append = function (consumer, bytes, start, length) {
-  arrivals.arrived(consumer, bytes[start + Offset.PRIORITY]!)
-  return append.call(this, consumer, bytes, start, length)
+Inbox.prototype.append = function (consumer, bytes, start, end) {
+  for (let frame = start; frame < end; frame += paddedLength(readU32(bytes, frame))) {
+    arrivals.arrived(consumer, bytes[frame + Offset.PRIORITY]!)
+  }
+  return append.call(this, consumer, bytes, start, end)
 }
 
 function burn(durationMs: number): void {

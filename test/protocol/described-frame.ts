@@ -57,6 +57,7 @@ const NO_BODY_KINDS: readonly Kind[] = [
   Kind.FLUSHED,
   Kind.PAUSE,
   Kind.RESUME,
+  Kind.POLL,
   Kind.MAPPED,
   Kind.RELEASE,
   Kind.SPACE,

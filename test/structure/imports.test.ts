@@ -8,8 +8,9 @@ import { findCycle, folderOf, projectImports, specifiers } from './imports.js'
 const MAY_IMPORT: Record<string, readonly string[] | 'anything'> = {
   protocol: [],
   shmring: [],
-  broker: ['protocol', 'shmring'],
-  client: ['protocol', 'shmring'],
+  polling: [],
+  broker: ['protocol', 'shmring', 'polling'],
+  client: ['protocol', 'shmring', 'polling'],
   cli: ['client/index.ts', 'broker/index.ts'],
   demo: ['client/index.ts', 'broker/index.ts'],
   examples: ['client/index.ts', 'broker/index.ts'],
