@@ -4,13 +4,15 @@ import type { Connection } from './peers/index.js'
  * Flow control of the harness, the same for every system: subscribers say to each publisher, on a topic of its own,
  * how many of its messages they have handled, and the publisher stays at most a window ahead of the slowest of them.
  *
- *   0                  4
- *   | subscriber index | handled |
+ *   0                  4         8
+ *   | subscriber index | handled | stream |
+ *
+ * Both sides count their streams, so that what is still on its way of one stream does not count for the next.
  */
 
 const topicOf = (publisherIndex: number) => `bench.progress.${publisherIndex}`
 
-const REPORT_BYTES = 8
+const REPORT_BYTES = 12
 
 /** Buffers for reports, used in turn, since a client may keep one until it writes. */
 const REPORT_BUFFERS = 64
@@ -27,6 +29,7 @@ export class ProgressReporter {
   readonly #connection: Connection
   readonly #buffers: Buffer[]
   #turn = 0
+  #stream = 0
   #reportMessages = 0
   /** By sequence. */
   #publisherOf = new Uint16Array(0)
@@ -45,6 +48,7 @@ export class ProgressReporter {
 
   /** Starts again at 0, for a new stream. */
   expect({ publishers, sequencesPerPublisher, reportMessages }: ReportOrder): void {
+    this.#stream += 1
     this.#reportMessages = reportMessages
     this.#publisherOf = new Uint16Array(publishers * sequencesPerPublisher).map((_, sequence) =>
       Math.floor(sequence / sequencesPerPublisher),
@@ -65,6 +69,7 @@ export class ProgressReporter {
     const buffer = this.#buffers[this.#turn]!
     this.#turn = (this.#turn + 1) % this.#buffers.length
     buffer.writeUInt32LE(handled, 4)
+    buffer.writeUInt32LE(this.#stream, 8)
     this.#connection.publish(this.#topics[publisher]!, buffer)
   }
 }
@@ -72,6 +77,7 @@ export class ProgressReporter {
 export class ProgressWatch {
   readonly #handled: number[]
   #slowest = 0
+  #stream = 0
   #wake: () => void = () => {}
 
   constructor(connection: Connection, publisherIndex: number, subscriberCount: number) {
@@ -86,6 +92,7 @@ export class ProgressWatch {
 
   /** Starts again at 0, for a new stream. */
   reset(): void {
+    this.#stream += 1
     this.#handled.fill(0)
     this.#slowest = 0
   }
@@ -98,6 +105,7 @@ export class ProgressWatch {
   }
 
   #take(report: Buffer): void {
+    if (report.readUInt32LE(8) !== this.#stream) return
     this.#handled[report.readUInt32LE(0)] = report.readUInt32LE(4)
     this.#slowest = Math.min(...this.#handled)
     this.#wake()

@@ -75,7 +75,7 @@ function formatSpread({ median, min, max }: Spread, unit: MetricResult['unit']):
 function formatValue(value: number, unit: MetricResult['unit']): string {
   switch (unit) {
     case 'messages/s':
-      return `${(value / 1e6).toFixed(2)} M`
+      return value < 1e5 ? `${(value / 1e3).toFixed(2)} k` : `${(value / 1e6).toFixed(2)} M`
     case 'requests/s':
       return `${(value / 1e3).toFixed(1)} k`
     case 'bytes':

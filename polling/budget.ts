@@ -6,18 +6,18 @@ const WAIT_US_MIN = 5
 /** Wake-ups in a row, but for a few, that came soon after the process went to sleep: then polling is tried. */
 const NEAR_COUNT = 8
 
-/** Waits after which a trial can fail. */
-const TRIAL_WAITS = 16
+/** As much as so many wake-ups are worth may go into a trial. The first waits are long, until all processes have warmed up. */
+const TRIAL_WAITS = 64
 
 /** Polls in vain, one after another: traffic has become sparse. */
 const VAIN_POLLS_MAX = 4
 
 /** So many waits are remembered, the older half with half the weight. */
-const WAITS_KEPT = 64
+const WAITS_KEPT = 128
 
 /** After each trial the pause doubles, so that what trials cost is lost in the rest; one that spared so many begins anew. */
 const PAUSE_US_MIN = 10_000
-const PAUSE_US_MAX = 1_000_000
+const PAUSE_US_MAX = 250_000
 const SPARED_MUCH = 1024
 
 /**
@@ -113,8 +113,9 @@ export class PollBudget {
     this.#spentUs += spentUs
     this.#waits += 1
     if (this.#isFixed) return
-    const isDear = this.#waits >= TRIAL_WAITS && this.#spentUs > this.#spared * this.#policy.worthUs
-    if (isDear || this.#vainPolls >= VAIN_POLLS_MAX) return this.#fallAsleep(nowUs)
+    const spared = this.#waits < TRIAL_WAITS ? TRIAL_WAITS : this.#spared
+    if (this.#spentUs > spared * this.#policy.worthUs || this.#vainPolls >= VAIN_POLLS_MAX)
+      return this.#fallAsleep(nowUs)
     if (this.#waits < WAITS_KEPT) return
     this.#spentUs /= 2
     this.#spared /= 2

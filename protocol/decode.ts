@@ -14,6 +14,8 @@ import {
 } from './frame.js'
 import { FrameRun } from './frame-run.js'
 
+const NOTHING = Buffer.alloc(0)
+
 /** Why a stream cannot be read on. The kind and id name the frame at fault, as an ERROR frame repeats them. */
 export interface FrameFault {
   readonly code: ErrorCode
@@ -57,9 +59,10 @@ export class FrameDecoder {
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
   /** Made with the first message that a sink takes in runs. */
   #run: FrameRun | undefined
-  readonly #header = Buffer.alloc(HEADER_BYTES)
+  /** Of a header that spans chunks; made with the first, for many clients never have one. */
+  #header = NOTHING
   /** The frame being gathered, `#length` bytes and padding; `#filled` of them are there. */
-  #body: Buffer = this.#header
+  #body = NOTHING
   #length = 0
   #filled = 0
 
@@ -133,7 +136,7 @@ export class FrameDecoder {
     }
     if (offset < end) {
       this.#state = 'header'
-      this.#body = this.#header
+      if (this.#header === NOTHING) this.#header = Buffer.allocUnsafeSlow(HEADER_BYTES)
       this.#filled = chunk.copy(this.#header, 0, offset)
     }
     return end
@@ -177,7 +180,7 @@ export class FrameDecoder {
     if (this.#filled === this.#body.length) {
       const body = this.#body
       this.#state = 'between'
-      this.#body = this.#header
+      this.#body = NOTHING
       this.#filled = 0
       const fault = this.#deliver(body, 0, this.#length)
       if (fault !== undefined) return fault

@@ -92,8 +92,8 @@ export class FloorProgram {
   }
 }
 
-/** What the program itself has said, if it has. */
+/** By what the program itself has said, if it has. */
 function explained(error: ExecFileException, stderr: string): Error {
-  const reason = stderr.trim() || error.message
+  const reason = stderr.trim().replace(/^floors: /gm, '') || error.message
   return error.code === STATUS_IMPOSSIBLE ? new ImpossibleHere(reason) : new Error(reason)
 }

@@ -60,7 +60,7 @@ export const mosquitto: Peer = {
     windowMessages: 4096,
     windowBytes: 8 * MIB,
     heldBytes: 128 * MIB,
-    burstMessages: 1024,
+    burstMessages: 256,
     reportMessages: 512,
   },
 

@@ -24,11 +24,11 @@ interface Usage {
 
 /** A subscription's backlog in the broker holds 8 MiB, which a window must not pass. */
 const TUNING: Tuning = {
-  windowMessages: 16_384,
+  windowMessages: 4096,
   windowBytes: 6 * MIB,
   heldBytes: 128 * MIB,
   burstMessages: 1024,
-  reportMessages: 2048,
+  reportMessages: 512,
 }
 
 /** The broker holds references to payloads in a ring, as many as there are. */

@@ -1,6 +1,6 @@
 import type { FrameRun, OverflowPolicy } from '../../protocol/index.js'
 import { Gauges } from '../egress/gauges.js'
-import type { BrokerBacklogLimits } from '../routing/backlog-limits.js'
+import { BacklogLimits, type BrokerBacklogLimits } from '../routing/backlog-limits.js'
 import { DeliveryCounts } from '../routing/delivery-counts.js'
 import type { Route } from '../routing/route.js'
 import type { Deliveries, Subscription } from '../routing/subscription.js'
@@ -42,6 +42,8 @@ export class Overflow implements Deliveries {
   readonly counts = new DeliveryCounts()
   readonly gauges = new Gauges()
   readonly limits: OverflowLimits
+  /** Shared by all subscriptions that ask for nothing. */
+  readonly #limitsOfBroker: BacklogLimits
   readonly #gate: PublisherGate
   readonly #notices: SlowNotices
   readonly #slow: SlowSubscriptions
@@ -49,6 +51,7 @@ export class Overflow implements Deliveries {
 
   constructor(limits: OverflowLimits, gate: PublisherGate, events: OverflowEvents) {
     this.limits = limits
+    this.#limitsOfBroker = new BacklogLimits(limits)
     this.#gate = gate
     const flush = () => events.flush()
     this.#notices = new SlowNotices((subscription) => events.suffers(subscription), flush)
@@ -58,6 +61,11 @@ export class Overflow implements Deliveries {
       this.#notices.note(subscription)
       flush()
     })
+  }
+
+  limitsFor(bytesAsked: number | undefined, messagesAsked: number | undefined): BacklogLimits {
+    if (bytesAsked === undefined && messagesAsked === undefined) return this.#limitsOfBroker
+    return new BacklogLimits(this.limits, bytesAsked, messagesAsked)
   }
 
   get roomBytes(): number {

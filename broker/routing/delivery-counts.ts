@@ -20,6 +20,17 @@ export interface Drops {
 
 export type DropReason = keyof Drops
 
+const NONE: Readonly<Drops> = Object.freeze({
+  expired: 0,
+  oldest: 0,
+  newest: 0,
+  replaced: 0,
+  unsendable: 0,
+  discarded: 0,
+  ended: 0,
+  lost: 0,
+})
+
 /**
  * What became of deliveries, of one subscription or of all since the start. Each is counted where it happens, and
  * none is computed from the others: matched = handled + dropped + queued + in flight, at any moment.
@@ -28,21 +39,17 @@ export class DeliveryCounts {
   matched = 0
   /** Messages whose handlers have finished, as the client reports them. */
   handled = 0
-  readonly drops: Drops = {
-    expired: 0,
-    oldest: 0,
-    newest: 0,
-    replaced: 0,
-    unsendable: 0,
-    discarded: 0,
-    ended: 0,
-    lost: 0,
-  }
+  /** Made with the first drop: most subscriptions never lose anything. */
+  #drops: Drops | undefined
   readonly #totals: DeliveryCounts | undefined
 
   /** `totals` counts the same, together with that of others. */
   constructor(totals?: DeliveryCounts) {
     this.#totals = totals
+  }
+
+  get drops(): Readonly<Drops> {
+    return this.#drops ?? NONE
   }
 
   get dropped(): number {
@@ -66,7 +73,8 @@ export class DeliveryCounts {
   }
 
   drop(reason: DropReason, messages: number): void {
-    this.drops[reason] += messages
-    if (this.#totals !== undefined) this.#totals.drops[reason] += messages
+    this.#drops ??= { ...NONE }
+    this.#drops[reason] += messages
+    this.#totals?.drop(reason, messages)
   }
 }

@@ -5,7 +5,7 @@ import { Lane, type LaneDrop } from '../egress/lane.js'
 import { LatestBacklog } from '../egress/latest-backlog.js'
 import type { Announcement, Outbox } from '../egress/outbox.js'
 import type { TopicIds } from '../egress/topic-ids.js'
-import { BacklogLimits, type BrokerBacklogLimits } from './backlog-limits.js'
+import type { BacklogLimits } from './backlog-limits.js'
 import { DeliveryCounts } from './delivery-counts.js'
 
 /** The client that a subscription or service belongs to, as routing sees it. */
@@ -29,7 +29,8 @@ export interface SubscriptionSpec {
 
 /** What all subscriptions share. */
 export interface Deliveries {
-  readonly limits: BrokerBacklogLimits
+  /** What holds for a subscription that asks for this. */
+  limitsFor(bytesAsked: number | undefined, messagesAsked: number | undefined): BacklogLimits
   readonly counts: DeliveryCounts
   readonly gauges: Gauges
   /** Bytes that may still be queued for all subscriptions together, before those that block pause publishers. */
@@ -72,7 +73,7 @@ export class Subscription extends Lane implements Announcement {
     const { overflow = 'block' } = spec
     // What the broker publishes pauses nobody.
     this.overflow = overflow === 'block' && isReserved(spec.pattern) ? 'drop-oldest' : overflow
-    this.limits = new BacklogLimits(deliveries.limits, spec.backlogBytes, spec.backlogMessages)
+    this.limits = deliveries.limitsFor(spec.backlogBytes, spec.backlogMessages)
     this.counts = new DeliveryCounts(deliveries.counts)
     this.#deliveries = deliveries
   }

@@ -10,10 +10,37 @@ import { isReserved, WILDCARD_ONE, WILDCARD_REST } from '../../protocol/index.js
  */
 class TrieNode<Value> {
   children: Map<string, TrieNode<Value>> | undefined
-  values: Set<Value> | undefined
+  #first: Value | undefined
+  /** All but the first. */
+  #others: Set<Value> | undefined
 
   get isEmpty(): boolean {
-    return this.children === undefined && this.values === undefined
+    return this.children === undefined && this.#first === undefined
+  }
+
+  add(value: Value): void {
+    if (this.#first === undefined) {
+      this.#first = value
+    } else if (this.#first !== value) {
+      this.#others ??= new Set()
+      this.#others.add(value)
+    }
+  }
+
+  delete(value: Value): void {
+    if (this.#first !== value) {
+      this.#others?.delete(value)
+    } else {
+      this.#first = this.#others?.values().next().value
+      if (this.#first !== undefined) this.#others!.delete(this.#first)
+    }
+    if (this.#others?.size === 0) this.#others = undefined
+  }
+
+  collect(found: Value[]): void {
+    if (this.#first === undefined) return
+    found.push(this.#first)
+    if (this.#others !== undefined) for (const value of this.#others) found.push(value)
   }
 }
 
@@ -34,8 +61,7 @@ export class Trie<Value> {
       }
       node = child
     }
-    node.values ??= new Set()
-    node.values.add(value)
+    node.add(value)
   }
 
   /** Removes a value that was added under the same pattern, and the branches that it alone kept. */
@@ -47,9 +73,7 @@ export class Trie<Value> {
       if (child === undefined) return
       path.push(child)
     }
-    const leaf = path.at(-1)!
-    leaf.values?.delete(value)
-    if (leaf.values?.size === 0) leaf.values = undefined
+    path.at(-1)!.delete(value)
     for (let depth = tokens.length; depth > 0 && path[depth]!.isEmpty; depth--) {
       const parent = path[depth - 1]!
       parent.children!.delete(tokens[depth - 1]!)
@@ -69,7 +93,7 @@ export class Trie<Value> {
     const { children } = node
     this.visited += 1
     if (depth === tokens.length) {
-      if (node.values !== undefined) for (const value of node.values) found.push(value)
+      node.collect(found)
       return
     }
     if (children === undefined) return
@@ -78,7 +102,6 @@ export class Trie<Value> {
     if (reserved && depth === 0) return
     const one = children.get(WILDCARD_ONE)
     if (one !== undefined) this.#walk(one, tokens, depth + 1, reserved, found)
-    const rest = children.get(WILDCARD_REST)?.values
-    if (rest !== undefined) for (const value of rest) found.push(value)
+    children.get(WILDCARD_REST)?.collect(found)
   }
 }

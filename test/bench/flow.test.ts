@@ -54,6 +54,7 @@ test('each publisher learns how far the slowest subscriber has come with its own
   const reporters = [0, 1].map((subscriber) => new ProgressReporter(loop, subscriber))
   for (const reporter of reporters)
     reporter.expect({ publishers: 2, sequencesPerPublisher: 2, reportMessages: 2 })
+  for (const watch of watches) watch.reset()
   const handle = (subscriber: number, sequences: readonly number[]) => {
     for (const sequence of sequences) reporters[subscriber]!.handled(sequence)
   }
@@ -72,4 +73,21 @@ test('each publisher learns how far the slowest subscriber has come with its own
     watches.map(({ slowest }) => slowest),
     [2, 2],
   )
+})
+
+test('a report of the stream before does not count', (t) => {
+  const loop = new Loop()
+  const watch = new ProgressWatch(loop, 0, 1)
+  const reporter = new ProgressReporter(loop, 0)
+  const order = { publishers: 1, sequencesPerPublisher: 1, reportMessages: 1 }
+  watch.reset()
+  reporter.expect(order)
+  reporter.handled(0)
+  t.is(watch.slowest, 1)
+  watch.reset()
+  reporter.handled(0)
+  t.is(watch.slowest, 0)
+  reporter.expect(order)
+  reporter.handled(0)
+  t.is(watch.slowest, 1)
 })

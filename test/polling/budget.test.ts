@@ -92,14 +92,14 @@ test('it polls on while that spares wake-ups cheaply', (t) => {
 test('what the loop finds at once neither speaks for polling nor against it', (t) => {
   const stage = new Stage().engaged().arrives(4, 1000)
   t.true(stage.budget.isPolling)
-  stage.arrives(90, 15)
+  stage.arrives(90, 42)
   t.true(stage.budget.isPolling)
   stage.arrives(90)
   t.false(stage.budget.isPolling)
 })
 
-test('a trial lasts 16 waits; what it spared was too dear: it sleeps, and pauses', (t) => {
-  const stage = new Stage().engaged().arrives(61, 15)
+test('a trial may take what 64 wake-ups are worth; then it sleeps, and pauses', (t) => {
+  const stage = new Stage().engaged().arrives(61, 62)
   t.true(stage.budget.isPolling)
   stage.arrives(61)
   t.false(stage.budget.isPolling)
@@ -110,23 +110,32 @@ test('a trial lasts 16 waits; what it spared was too dear: it sleeps, and pauses
   t.true(stage.nowUs - asleepSinceUs <= 20_060)
 })
 
+test('what a trial has taken must have been worth it in the end', (t) => {
+  const stage = new Stage().engaged()
+  for (let pair = 0; pair < 30; pair++) stage.arrives(10).arrives(1000)
+  stage.arrives(10, 3)
+  t.true(stage.budget.isPolling)
+  stage.arrives(10)
+  t.false(stage.budget.isPolling)
+})
+
 test('after a trial that failed, wake-ups are counted from nothing', (t) => {
-  const stage = new Stage().engaged().arrives(90, 16).arrives(30_000).arrives(60, 7)
+  const stage = new Stage().engaged().arrives(90, 43).arrives(30_000).arrives(60, 7)
   t.false(stage.budget.isPolling)
   stage.arrives(60)
   t.true(stage.budget.isPolling)
 })
 
-test('pauses double up to a second, and begin anew after a trial that spared much', (t) => {
+test('pauses double up to a quarter of a second, and begin anew after a trial that spared much', (t) => {
   const stage = new Stage()
   const pausesMs: number[] = []
   for (let trial = 0; trial < 9; trial++) {
-    stage.engaged().arrives(90, 16)
+    stage.engaged().arrives(90, 43)
     const asleepSinceUs = stage.nowUs
     stage.engaged()
     pausesMs.push(Math.floor((stage.nowUs - asleepSinceUs) / 1000))
   }
-  t.deepEqual(pausesMs, [20, 40, 80, 160, 320, 640, 1000, 1000, 1000])
+  t.deepEqual(pausesMs, [20, 40, 80, 160, 250, 250, 250, 250, 250])
   stage.arrives(20, 1024)
   t.true(stage.budget.isPolling)
   while (stage.budget.isPolling) stage.arrives(90)
@@ -150,7 +159,7 @@ test('four polls in vain, one after another, end it; a spared wake-up in between
 test('polls in vain are paid by those that spare something', (t) => {
   const stage = new Stage().engaged()
   // Each round 220 µs for two wake-ups.
-  for (let round = 0; round < 5; round++) stage.arrives(10, 2).arrives(1000, 2)
+  for (let round = 0; round < 16; round++) stage.arrives(10, 2).arrives(1000, 2)
   t.false(stage.budget.isPolling)
 })
 
@@ -174,7 +183,7 @@ test('a wait beyond the budget spares nothing, whoever has noticed its end', (t)
   t.true(within.budget.isPolling)
   // 111 µs for one wake-up, or for two.
   const beyond = new Stage().engaged()
-  for (let pair = 0; pair < 8; pair++) beyond.arrives(10).arrivesLate(101)
+  for (let pair = 0; pair < 32; pair++) beyond.arrives(10).arrivesLate(101)
   t.false(beyond.budget.isPolling)
 })
 
@@ -250,5 +259,5 @@ test('the broker spends little on trials where polling spares nothing cheaply', 
   const startUs = stage.nowUs
   stage.arrives(95, 500_000)
   t.true(stage.polledUs > 0)
-  t.true(stage.polledUs < (stage.nowUs - startUs) / 200)
+  t.true(stage.polledUs < (stage.nowUs - startUs) / 40)
 })
