@@ -61,7 +61,7 @@ function seriesOf({ histograms }: StoredScenario): Series[] {
   return [...stylesOf(Object.keys(histograms)).keys()].flatMap((system) => {
     const rounds = histograms[system]!.flatMap((spans) => Object.values(spans))
     const all = Histogram.merged(rounds)
-    return all.count === 0 ? [] : [{ system, ...distribution(all, rounds) }]
+    return all.count < 2 ? [] : [{ system, ...distribution(all, rounds) }]
   })
 }
 
@@ -70,8 +70,9 @@ function distribution(all: Histogram, encoded: readonly string[]): Pick<Series, 
   const rounds = encoded.map((each) => Histogram.merged([each])).filter(({ count }) => count > 0)
   const nines = Math.min(NINES_MAX, Math.log10(all.count))
   const steps = Math.floor(nines * LINE_STEPS_PER_NINE)
-  const line = Array.from({ length: steps + 1 }, (_, step) => {
-    const place = step / LINE_STEPS_PER_NINE
+  // It begins above 0 %: the least of all times says nothing about the others, and may be far below.
+  const line = Array.from({ length: steps }, (_, step) => {
+    const place = (step + 1) / LINE_STEPS_PER_NINE
     return [place, microseconds(all, shareAt(place))] as const
   })
   // One time in so many must be above, in every round.
