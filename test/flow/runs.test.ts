@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import test from 'ava'
 import fc from 'fast-check'
 import type { OverflowPolicy } from '../../protocol/index.js'
@@ -17,7 +18,7 @@ const message = fc.record({
 
 type Step =
   | { readonly read: readonly Omit<Sent, 'mark'>[] }
-  | { readonly credit: number; readonly of: 0 | 1 | 2 }
+  | { readonly credit: number; readonly of: number }
   | { readonly isStuck: boolean }
   | { readonly ringsPass: boolean }
 
@@ -25,7 +26,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ read: fc.array(message, { maxLength: 12 }) }) },
   {
     weight: 3,
-    arbitrary: fc.record({ credit: fc.integer({ min: 1, max: 2500 }), of: fc.constantFrom(0, 1, 2) }),
+    arbitrary: fc.record({ credit: fc.integer({ min: 1, max: 2500 }), of: fc.nat(1) }),
   },
   { weight: 1, arbitrary: fc.record({ isStuck: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ ringsPass: fc.boolean() }) },
@@ -45,25 +46,27 @@ const terms: fc.Arbitrary<Terms> = fc.record({
   windowBytes: fc.integer({ min: 0, max: 1500 }),
 })
 
-/** What comes of these steps: all that is sent, counted, queued and asked of publishers after each of them. */
-function outcome(inRuns: boolean, first: Terms, members: Terms, steps: readonly Step[]): unknown[] {
+/**
+ * What comes of these steps: all that is sent, counted, queued and asked of publishers after each of them. Whether a
+ * message leaves at once may depend on what another subscription of its client got before, so there is one, or a group.
+ */
+function outcome(inRuns: boolean, members: number, spec: Terms, steps: readonly Step[]): unknown[] {
   const stage = new DeliveryStage({ pauseSlackBytes: 2000 })
   stage.inRuns = inRuns
-  const subscriptions = [
-    stage.subscribe({ id: 1, ...first }),
-    stage.subscribe({ id: 2, group: 'members', ...members }),
-    stage.subscribe({ id: 3, group: 'members', ...members }),
-  ] as const
+  const group = members === 1 ? undefined : 'members'
+  const subscriptions = Array.from({ length: members }, (_, index) =>
+    stage.subscribe({ id: index + 1, group, ...spec }),
+  )
   // Whose turn it is first among the members is left to chance.
   for (const topic of ['a', 'b']) {
-    const [group] = stage.router.targetsOf(stage.prepared({ topic, mark: 0 }).route).groups
-    group!.turn = 0
+    const { groups } = stage.router.targetsOf(stage.prepared({ topic, mark: 0 }).route)
+    for (const each of groups) each.turn = 0
   }
   let mark = 0
   const taken: unknown[] = []
   for (const next of steps) {
     if ('read' in next) stage.publish(next.read.map((sent) => ({ ...sent, mark: ++mark })))
-    else if ('credit' in next) stage.credit(subscriptions[next.of], next.credit)
+    else if ('credit' in next) stage.credit(subscriptions[next.of % members]!, next.credit)
     else if ('ringsPass' in next) {
       stage.rings.passes = next.ringsPass
       for (const subscription of subscriptions) stage.outbox.unblock(subscription)
@@ -89,12 +92,14 @@ function outcome(inRuns: boolean, first: Terms, members: Terms, steps: readonly 
 }
 
 test('[ORDER-2] [CREDIT-2] [FLOW-1] a run of messages comes to the same as each of them by itself', (t) => {
-  fc.assert(
-    fc.property(terms, terms, fc.array(step, { maxLength: 40 }), (first, members, steps) => {
-      t.deepEqual(outcome(true, first, members, steps), outcome(false, first, members, steps))
-    }),
-    { numRuns: 300 },
-  )
+  t.notThrows(() => {
+    fc.assert(
+      fc.property(fc.constantFrom(1, 2), terms, fc.array(step, { maxLength: 40 }), (members, spec, steps) => {
+        assert.deepEqual(outcome(true, members, spec, steps), outcome(false, members, spec, steps))
+      }),
+      { numRuns: 500 },
+    )
+  })
 })
 
 test('[CREDIT-2] of a run as many messages leave as credit permits, and the rest waits', (t) => {
