@@ -19,6 +19,9 @@ const CONNECT_TIMEOUT_MS = 120_000
 /** Processes started at a time: all at once, the last ones would wait for longer than their handshake may take. */
 const CONNECTS_AT_ONCE = 8
 
+/** More is not worth the time. */
+const WARMUP_FACTOR_MAX = 4
+
 export interface StreamShape {
   /** Of the smallest payloads that the stream is to carry. */
   readonly payloadBytesMin: number
@@ -99,7 +102,7 @@ export class Stream {
     durationMs = this.#options.durationMs,
     warmupMs = this.#options.warmupMs,
   ): Promise<StreamResult> {
-    await this.#publish(payloadBytes, warmupMs)
+    await this.warmUp(payloadBytes, warmupMs)
     const watch = this.#watchProcessors()
     const { deliveries, arrivals, startNs } = await this.#audited(() =>
       this.#publish(payloadBytes, durationMs),
@@ -107,6 +110,12 @@ export class Stream {
     const processorNs = watch?.spentNs()
     const endNs = Math.max(...arrivals.map((arrival) => arrival.endNs))
     return { perSecond: (deliveries * 1e9) / (endNs - startNs), deliveries, processorNs }
+  }
+
+  /** Publishes for a while, and for longer where many processes share the processors. */
+  async warmUp(payloadBytes: number, durationMs = this.#options.warmupMs): Promise<void> {
+    const processes = this.#publishers.length + this.#subscribers.length
+    await this.#publish(payloadBytes, durationMs * Math.min(WARMUP_FACTOR_MAX, processes / 2))
   }
 
   /**
