@@ -87,7 +87,7 @@ test('the tarball holds what runs, and nothing that npm would build', async (t) 
   const others = files.filter(
     (path) =>
       path !== PREBUILT &&
-      !/^dist\/(?:protocol|shmring|broker|client|cli)\/.*\.(?:js|d\.ts)$/.test(path) &&
+      !/^dist\/(?:protocol|shmring|polling|broker|client|cli)\/.*\.(?:js|d\.ts)$/.test(path) &&
       !path.startsWith('docs/'),
   )
   t.deepEqual(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json', 'protocol/SPEC.md'])
