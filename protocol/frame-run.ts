@@ -6,6 +6,7 @@ import { isByRing, ringPayloadBytes } from './ring.js'
 const ANY_BYTES = 2 ** 31 - 1
 
 const NOTHING = Buffer.alloc(0)
+const NO_VIEW = new DataView(NOTHING.buffer)
 
 /**
  * Frames that lie one behind another and are alike in kind, priority, encoding and topic, none with flags: what these
@@ -24,6 +25,8 @@ export class FrameRun {
   messages = 0
   /** Bytes of the frames without their padding: what credit counts. */
   lengthBytes = 0
+  #viewed: Buffer = NOTHING
+  #view: DataView = NO_VIEW
 
   /** A run of one frame. */
   static of(bytes: Buffer, start: number, length: number): FrameRun {
@@ -133,10 +136,17 @@ export class FrameRun {
   }
 
   #extend(limit: number, lengthMax: number, lengthBytesMax: number): void {
-    const { bytes, start } = this
+    const view = this.#viewOf(this.bytes)
+    const manner = view.getUint32(this.start + Offset.KIND, true)
+    const topic = view.getUint32(this.start + Offset.TOPIC, true)
     let { end, messages, lengthBytes } = this
-    while (limit - end >= HEADER_BYTES && lengthBytes < lengthBytesMax && areAlike(bytes, start, end)) {
-      const length = readU32(bytes, end + Offset.LENGTH)
+    while (
+      limit - end >= HEADER_BYTES &&
+      lengthBytes < lengthBytesMax &&
+      view.getUint32(end + Offset.KIND, true) === manner &&
+      view.getUint32(end + Offset.TOPIC, true) === topic
+    ) {
+      const length = view.getUint32(end + Offset.LENGTH, true)
       const next = end + paddedLength(length)
       if (length < HEADER_BYTES || length > lengthMax || next > limit) break
       end = next
@@ -146,6 +156,15 @@ export class FrameRun {
     this.end = end
     this.messages = messages
     this.lengthBytes = lengthBytes
+  }
+
+  /** A word is read by it in one go. Most runs are of one frame, and need none. */
+  #viewOf(bytes: Buffer): DataView {
+    if (this.#viewed !== bytes) {
+      this.#viewed = bytes
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    }
+    return this.#view
   }
 }
 
