@@ -1,5 +1,5 @@
 import { makePayloads, StreamNumbering } from './payload.js'
-import { type Connection, PAYLOADS_IN_TURN } from './peers/index.js'
+import { type Connection, PAYLOADS_IN_TURN, PAYLOADS_REUSED } from './peers/index.js'
 import { randomIndexes } from './random-indexes.js'
 
 /** What one publisher publishes of a stream: its topics and priorities follow one another at random. */
@@ -10,7 +10,7 @@ export interface BurstOrder {
   /** Each publisher of a stream has sequences of its own: one for each priority of each topic. */
   readonly publisherIndex: number
   readonly payloadBytes: number
-  /** How many payloads must stay as they are after they were published. */
+  /** How many payloads must stay as they are after they were published, unless the system takes them at once. */
   readonly buffers: number
 }
 
@@ -47,8 +47,8 @@ export class Bursts {
     this.#firstSequence = publisherIndex * this.#routes.length
     this.#numbering = new StreamNumbering(this.#firstSequence + this.#routes.length, payloadBytes)
     this.#choices = randomIndexes(CHOICES, this.#routes.length)
-    this.#buffers =
-      connection.loan === undefined ? makePayloads(Math.min(PAYLOADS_IN_TURN, buffers), payloadBytes) : []
+    const inTurn = connection.takesAtOnce ? PAYLOADS_REUSED : PAYLOADS_IN_TURN
+    this.#buffers = connection.loan === undefined ? makePayloads(Math.min(inTurn, buffers), payloadBytes) : []
     this.#hasPriorities = priorities > 1 && connection.publishWithPriority !== undefined
   }
 

@@ -8,6 +8,7 @@ export {
   type Holding,
   OWN_NAMES,
   PAYLOADS_IN_TURN,
+  PAYLOADS_REUSED,
   type Peer,
   type PeerName,
   type Requests,

@@ -37,12 +37,14 @@ export type PayloadHandler = (payload: Uint8Array) => void | Promise<void>
 /** One connection of a worker to the system that is measured: what all of them offer, and no more. */
 export interface Connection {
   /**
-   * Sends a payload, which stays as it is for at least the next `PAYLOADS_IN_TURN` publishes, or until every
-   * subscriber has reported it as handled. False when the next publish should wait for `ready`.
+   * Sends a payload. Unless `takesAtOnce`, it stays as it is for at least the next `PAYLOADS_IN_TURN` publishes, or until
+   * every subscriber has reported it as handled. False when the next publish should wait for `ready`.
    */
   publish(topic: string, payload: Buffer): boolean
   /** The same at a priority of 0 to 31, where a system has priorities. */
   publishWithPriority?(topic: string, payload: Buffer, priority: number): boolean
+  /** Whether `publish` has copied the payload when it returns, so that a program may fill the same buffer again. */
+  readonly takesAtOnce?: true
   /** Resolves when publishing is welcome, and at once where a system never says that it is not. */
   ready(topic: string): Promise<void>
   /** In force after the next flush. Some systems take a pattern as well, with `*` for a token. */
@@ -152,3 +154,6 @@ export type PeerName = OwnName | ForeignName
 
 /** Buffers that a publisher fills in turn, for a client may keep one until it next writes to its socket. */
 export const PAYLOADS_IN_TURN = 4096
+
+/** The same where the client has taken a payload when it returns. */
+export const PAYLOADS_REUSED = 64

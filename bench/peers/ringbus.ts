@@ -57,6 +57,7 @@ const HELD_BYTES = 256 * MIB
 const PRIORITIES = Array.from({ length: PRIORITY_LEVELS }, (_, priority) => ({ priority }))
 
 class RingbusConnection implements Connection {
+  readonly takesAtOnce = true
   readonly #bus: RingbusClient
   readonly #usage: Usage
   readonly requests: Requests
