@@ -24,10 +24,10 @@ interface Usage {
 
 /** A subscription's backlog in the broker holds 8 MiB, which a window must not pass. */
 const TUNING: Tuning = {
-  windowMessages: 16_384,
+  windowMessages: 32_768,
   windowBytes: 6 * MIB,
   heldBytes: 128 * MIB,
-  burstMessages: 4096,
+  burstMessages: 8192,
   reportMessages: 2048,
 }
 
