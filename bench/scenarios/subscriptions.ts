@@ -35,6 +35,7 @@ export const subscriptionsScenario: Scenario = {
   ],
   peers: ['ringbus', 'nats'],
   references: ['nats'],
+  isLong: true,
 
   measure(peer, options) {
     const shape = { payloadBytesMin: PAYLOAD_BYTES }
