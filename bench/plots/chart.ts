@@ -16,7 +16,7 @@ export function render(figure: Figure): string {
   try {
     const option = figure.kind === 'lines' ? lineOption(figure) : rowOption(figure)
     chart.setOption({ ...COMMON, ...option })
-    return `${reproducible(chart.renderToSVGString())}\n`
+    return `${titled(reproducible(chart.renderToSVGString()), figure.title)}\n`
   } finally {
     chart.dispose()
   }
@@ -27,6 +27,12 @@ const COMMON: EChartsCoreOption = {
   animation: false,
   backgroundColor: '#ffffff',
   textStyle: { fontFamily: FONT },
+}
+
+/** With the title that screen readers say. */
+function titled(svg: string, title: string): string {
+  const text = title.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+  return svg.replace('>', `>\n<title>${text}</title>`)
 }
 
 /**

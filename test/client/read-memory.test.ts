@@ -45,9 +45,10 @@ test('frames that are kept stay as they were read, one by one and in runs, whate
     fc.property(reads, fc.integer({ min: 1, max: 20 }), (list, together) => {
       let number = 0
       const kept = list.flatMap((sizes) => {
-        const frames = sizes.map((size) =>
-          messageFrame({ kind: Kind.MESSAGE, topic: 1 }, Buffer.alloc(size, (number += 1))),
-        )
+        const frames = sizes.map((size) => {
+          number += 1
+          return messageFrame({ kind: Kind.MESSAGE, topic: 1 }, Buffer.alloc(size, number))
+        })
         return keepRead(frames, together)
       })
       READ_MEMORY.fill(0xff)
