@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import {
   isProcessorTimeKnown,
   ProcessorWatch,
@@ -11,7 +11,12 @@ import {
 const BUSY_NS = 200e6
 const TICK_NS = 10e6
 
-const linux = isProcessorTimeKnown ? test : test.skip
+type Check = (t: ExecutionContext) => void | Promise<void>
+
+function linux(title: string, check: Check): void {
+  if (isProcessorTimeKnown) test(title, check)
+  else test.skip(`${title} (skipped: the system keeps no account of processor time)`, check)
+}
 
 /** Keeps this process busy until the kernel says that it has run for so long. */
 function runFor(ns: number): void {

@@ -10,8 +10,14 @@ import { hello } from './frames.js'
 import { Client } from './transcript.js'
 
 const PROCESSORS = availableParallelism()
-const testWithProcessors = PROCESSORS > 1 ? test : test.skip
-const serialTestWithProcessors = PROCESSORS > 1 ? test.serial : test.serial.skip
+
+type Check = (t: ExecutionContext) => Promise<void>
+
+/** On one processor nobody polls. */
+function testWithProcessors(title: string, check: Check): void {
+  if (PROCESSORS > 1) test.serial(title, check)
+  else test.serial.skip(`${title} (skipped: there is one processor)`, check)
+}
 
 class Poll implements PollingClient {
   readonly loop: string
@@ -213,7 +219,7 @@ testWithProcessors(
 )
 
 // Before the others, whose brokers stop as well.
-serialTestWithProcessors('a broker takes a new budget, and its end is that of its polling', async (t) => {
+testWithProcessors('a broker takes a new budget, and its end is that of its polling', async (t) => {
   const { broker, client } = await startBench(t, { busyPollUs: 50 })
   const user = await client()
   const stats = async () => (await user.ask<{ polling: object }>('$SYS.stats')).polling
