@@ -91,6 +91,16 @@ const limitsShape = {
   leaseTimeoutMs: milliseconds().default(5_000),
   /** Time after which a ring that nobody uses is given back. */
   ringIdleMs: milliseconds().default(5_000),
+  /** Bytes of each of the two rings that carry a busy client's stream in place of its socket; a power of two. */
+  pairBytes: bytes()
+    .min(64 * 1024)
+    .max(4 * MIB)
+    .refine((value) => Number.isInteger(Math.log2(value)), 'not a power of two')
+    .default(256 * 1024),
+  /** Bytes that a client's socket has carried before it is busy enough for such a pair. */
+  pairAfterBytes: bytes().default(MIB),
+  /** Such pairs at a time; 0: every stream stays with its socket. */
+  pairsMax: z.int().nonnegative().default(256),
   /** Microseconds that the broker polls for more after traffic; auto: as it pays, 100 at most; 0: it never does. */
   busyPollUs: z.union([z.literal('auto'), z.int().nonnegative().max(BUSY_POLL_US_MAX)]).default('auto'),
   /** Time for a client to say HELLO. */

@@ -7,6 +7,7 @@ import { TopicIds } from './egress/topic-ids.js'
 import { Overflow } from './flow/overflow.js'
 import { TopicPauses } from './flow/topic-pauses.js'
 import type { Logger } from './logger.js'
+import { PairTable } from './pairs/pair-table.js'
 import type { Peer } from './peers/peer.js'
 import { routeBehind } from './permissions/denied-route.js'
 import type { Permissions } from './permissions/permissions.js'
@@ -44,6 +45,7 @@ export class Hub implements FlushList {
   readonly router: Router
   readonly requests: RequestRouter
   readonly rings: RingTable
+  readonly pairs: PairTable
   readonly retained: RetainedStore
   readonly greetings: Greetings
   readonly events: SystemEvents
@@ -70,6 +72,7 @@ export class Hub implements FlushList {
     this.log = log
     this.polling = new Polling(limits)
     this.rings = new RingTable(native, limits, log, () => this.flush())
+    this.pairs = new PairTable(native, limits, log)
     this.pauses = new TopicPauses(limits, {
       makeSlow: (subscription: Subscription) => this.overflow.makeSlow(subscription),
       paused: (pause) => this.#pauseReports.paused(pause),

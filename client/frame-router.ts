@@ -121,6 +121,12 @@ export class FrameRouter implements FrameSink {
       case Kind.DETACH:
         rings.told(kind, readU32(bytes, start + Offset.TOPIC))
         return undefined
+      case Kind.PAIR:
+        rings.pairOffered(decodeBody(Kind.PAIR, bytes, start, length).bytes)
+        return undefined
+      case Kind.PAIRED:
+        rings.paired()
+        return undefined
       case Kind.PAUSE:
         outbox.pause(readU32(bytes, start + Offset.TOPIC), id)
         return undefined

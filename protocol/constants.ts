@@ -58,6 +58,8 @@ export const Kind = {
   RETIRED: 0x4a,
   DETACH: 0x4b,
   DETACHED: 0x4c,
+  PAIR: 0x4d,
+  PAIRED: 0x4e,
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -133,6 +135,13 @@ export const RING_LAYOUT_VERSION = 1
 
 /** The capability in HELLO of a client that would poll, and the number of its event loop. [WIRE-2.9] */
 export const CAPABILITY_POLL = 'poll'
+
+/** The capability in HELLO of a client that can use a pair of rings, and the layout that it understands. [PAIR-1] */
+export const CAPABILITY_PAIR = 'pair'
+export const PAIR_LAYOUT_VERSION = 1
+
+/** The segment number by which ATTACH, GRANT and DECLINE mean the pair; segments count from 1. [PAIR-2] */
+export const PAIR_SEGMENT = 0
 
 /** What `id` of SEGMENT says about the client's part. [RING-3] */
 export const SegmentRole = { READER: 0, OWNER: 1 } as const

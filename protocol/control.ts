@@ -39,6 +39,7 @@ const BODIES = {
   [Kind.OPEN]: { bytes: 'uint' },
   [Kind.SEGMENT]: { bytes: 'uint' },
   [Kind.DECLINE]: { code: 'string', message: 'string' },
+  [Kind.PAIR]: { bytes: 'uint' },
   [Kind.ABORT]: { position: 'uint', length: 'uint', padding: 'uint', restarted: 'bool?' },
 } as const satisfies Partial<Record<Kind, Record<string, FieldType | `${FieldType}?`>>>
 

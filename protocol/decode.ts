@@ -65,6 +65,7 @@ export class FrameDecoder {
   #body = NOTHING
   #length = 0
   #filled = 0
+  #skipsRest = false
 
   constructor(sink: FrameSink, { from, payloadBytesMax }: FrameDecoderOptions) {
     if (
@@ -81,6 +82,11 @@ export class FrameDecoder {
     this.#fromClient = from === 'client'
     this.#payloadBytesMax = payloadBytesMax
     this.#surelyFits = HEADER_BYTES + Math.min(payloadBytesMax, CONTROL_BYTES_MAX)
+  }
+
+  /** Called by a sink: what stands behind this frame in its chunk is not part of the stream. */
+  skipRest(): void {
+    this.#skipsRest = true
   }
 
   /** Who takes the frames from now on. */
@@ -108,6 +114,10 @@ export class FrameDecoder {
         return result
       }
       offset = result
+      if (this.#skipsRest) {
+        this.#skipsRest = false
+        return undefined
+      }
     }
     return undefined
   }
@@ -133,6 +143,7 @@ export class FrameDecoder {
         offset = next
       }
       if (refused !== undefined) return refused
+      if (this.#skipsRest) return end
     }
     if (offset < end) {
       this.#state = 'header'

@@ -129,6 +129,8 @@ export const KIND_RULES: readonly (KindRule | undefined)[] = (() => {
   rules[Kind.RETIRED] = control('RETIRED', 'broker')
   rules[Kind.DETACH] = control('DETACH', 'client')
   rules[Kind.DETACHED] = control('DETACHED', 'broker')
+  rules[Kind.PAIR] = control('PAIR', 'client')
+  rules[Kind.PAIRED] = control('PAIRED', 'both')
   return rules
 })()
 

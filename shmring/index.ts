@@ -7,9 +7,11 @@ export {
   type NativeHost,
   NativeLoadError,
   nativeLoadError,
+  type PairHandle,
   type PeerCredentials,
   type ReaderHandle,
   RingClaim,
   type RingHandle,
   type SegmentHandle,
 } from './native.js'
+export { PairStream, type PairUser } from './pair.js'

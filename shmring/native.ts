@@ -45,6 +45,11 @@ export interface ReaderHandle {
   readonly [handleOf]: 'reader'
 }
 
+/** One end of a pair of byte rings. */
+export interface PairHandle {
+  readonly [handleOf]: 'pair'
+}
+
 /** What `ringClaim` returns. */
 export const RingClaim = {
   OK: 0,
@@ -173,6 +178,27 @@ export interface NativeHost {
   readerReturned(reader: ReaderHandle): number[]
   /** The memory is unmapped once the last view's buffer is finalised. */
   readerClose(reader: ReaderHandle): void
+
+  /**
+   * Broker: a pair of byte rings with all of its memory. `ringBytes`, of each ring, is a power of two from 64 KiB to
+   * 4 MiB. Throws `ENOMEM` near a memory limit, `ENOTSUP` outside Linux.
+   */
+  pairCreate(ringBytes: number): PairHandle
+  /** Hands bytes to a stream socket with the descriptor of the pair, once; otherwise as `segmentSend`. */
+  pairSend(socketFd: number, bytes: Uint8Array, pair: PairHandle): number
+  /** Client: maps a pair. Takes `fd` over, and throws, as `ringMap` does. */
+  pairMap(fd: number, ringBytes: number): PairHandle
+  /**
+   * Writes as much as there is room for, and returns how many bytes that is, or the complement of it (`~n`) when the
+   * other end rests and must be rung, by a byte on the socket. If it is not all, the other end will ring once there
+   * is more room. Throws `EBADMSG` when the pair is spoilt.
+   */
+  pairWrite(pair: PairHandle, bytes: Uint8Array): number
+  /** Reads what there is into `target`; answers as `pairWrite`. */
+  pairRead(pair: PairHandle, target: Uint8Array): number
+  /** From now on the other end rings when it has written. False: it has already, read on. */
+  pairRest(pair: PairHandle): boolean
+  pairClose(pair: PairHandle): void
 
   /** Only in builds for tests: kills the process at the hit that `RINGBUS_KILL_POINT=name[:n]` names. */
   killPoint?(name: string): void

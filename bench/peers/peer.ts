@@ -135,11 +135,12 @@ export interface Peer {
   connect(address: string, settings: ConnectSettings): Promise<Connection>
 }
 
-/** ringbus as it is by default; with clients that poll, and with nobody polling; with one way of large payloads each. */
+/** ringbus as it is by default; with clients that poll, with nobody polling, and with every stream in its socket; with one way of large payloads each. */
 export const OWN_NAMES = [
   'ringbus',
   'ringbus-low',
   'ringbus-asleep',
+  'ringbus-socket',
   'ringbus-inline',
   'ringbus-copies',
   'ringbus-view',

@@ -15,6 +15,8 @@ interface Usage {
   readonly latency?: 'low'
   /** The broker does not poll either. */
   readonly asleep?: true
+  /** Streams stay with their sockets, however busy they are. */
+  readonly socket?: true
   readonly way?: 'ring' | 'inline'
   /** Publishes from the ring's own memory. */
   readonly loan?: true
@@ -38,6 +40,7 @@ const USAGES: Record<OwnName, Usage> = {
   ringbus: {},
   'ringbus-low': { latency: 'low' },
   'ringbus-asleep': { asleep: true },
+  'ringbus-socket': { socket: true },
   'ringbus-inline': { way: 'inline' },
   'ringbus-copies': { way: 'ring' },
   'ringbus-view': { way: 'ring', view: true },
@@ -135,7 +138,8 @@ export function ringbusVariant(name: OwnName): Peer {
     startServer({ profileFolder, holding = 'shipped' }) {
       const held = holding === 'everything' ? { backlogBytesMax: HELD_BYTES } : {}
       const polling = usage.asleep ? { busyPollUs: 0 } : {}
-      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held, ...polling })
+      const pairs = usage.socket ? { pairsMax: 0 } : {}
+      return startRingbusBroker(profileFolder, { ...SETTINGS, ...held, ...polling, ...pairs })
     },
 
     async connect(path, { payloadBytesMin }) {

@@ -42,6 +42,7 @@ const STYLES: ReadonlyMap<string, SystemStyle> = new Map([
   ['ringbus-low', own('ringbus-low', { colour: SKY, textColour: '#1B77AD', width: 3 })],
   ['ringbus-loan', own('ringbus-loan', {})],
   ['ringbus-asleep', own('ringbus-asleep', { width: 2.5, dash: [2, 3] })],
+  ['ringbus-socket', own('ringbus-socket', { width: 2.5, dash: [8, 4] })],
   ['ringbus-view', own('ringbus-view', { width: 2.5, dash: [2, 3] })],
   ['ringbus-copies', own('ringbus-copies', { colour: SKY, textColour: '#1B77AD', width: 3 })],
   ['ringbus-inline', own('ringbus-inline', { width: 2.5, dash: [8, 4] })],

@@ -30,7 +30,13 @@ interface Shape extends Omit<StreamShape, 'payloadBytesMin'> {
 function throughput(
   name: string,
   title: string,
-  { payloadBytes = PAYLOAD_BYTES, peers = ['ringbus', 'nats'], floors = [], isLong, ...shape }: Shape,
+  {
+    payloadBytes = PAYLOAD_BYTES,
+    peers = ['ringbus', 'ringbus-socket', 'nats'],
+    floors = [],
+    isLong,
+    ...shape
+  }: Shape,
 ): Scenario {
   return {
     name,

@@ -1,5 +1,7 @@
+import type { PairHandle } from '../../shmring/index.js'
+
 /**
- * Where an outbox's bytes go: a socket today. Nothing above this interface knows what carries them.
+ * Where an outbox's bytes go: a socket, or a pair of rings beside it. Nothing above this interface knows which.
  */
 export interface Channel {
   /**
@@ -13,6 +15,12 @@ export interface Channel {
    * channel has none, or its socket does not take the frame.
    */
   grant(send: (socketFd: number) => boolean): boolean
+  /** Whether a pair of rings can take over from its socket. */
+  readonly takesPair: boolean
+  /** Bytes that the socket has carried so far, both ways; no longer counted once a pair has taken over. */
+  readonly carriedBytes: number
+  /** The client has sent its last frame by the socket: what follows comes by the pair, and goes there. [PAIR-3] */
+  pair(pair: PairHandle, ringBytes: number): void
   /** Sends what waits, then ends the stream to the client. */
   end(): void
   /** Ends both directions at once. */

@@ -16,6 +16,7 @@ import { onLatency } from './latency.js'
 import { onMapped } from './mapped.js'
 import { onMessage } from './message.js'
 import { onOpen } from './open.js'
+import { onPaired } from './paired.js'
 import { onPull } from './pull.js'
 import { onRelease } from './release.js'
 import { onReply } from './reply.js'
@@ -79,6 +80,8 @@ export function dispatch(hub: Hub, peer: Peer, bytes: Buffer, start: number, len
       return onRetired(hub, peer, bytes, start, length)
     case Kind.DETACHED:
       return onDetached(hub, peer, bytes, start, length)
+    case Kind.PAIRED:
+      return onPaired(hub, peer, bytes, start, length)
     case Kind.ATTACH:
       return onAttach(hub, peer, bytes, start, length)
     default:

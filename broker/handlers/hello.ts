@@ -9,6 +9,7 @@ import {
   PROTOCOL_VERSION,
   readU32,
 } from '../../protocol/index.js'
+import { usesPairs } from '../pairs/pair-table.js'
 import { pollingPeer } from '../polling/polling-peer.js'
 import { mapsSegments } from '../rings/ring-table.js'
 import { BROKER_VERSION } from '../version.js'
@@ -36,6 +37,8 @@ export const onHello: Handler = (hub, peer, bytes, start, length) => {
   peer.grant = hub.permissions.grantOf(peer.credentials)
   peer.state = 'open'
   peer.mapsSegments = mapsSegments(hello.capabilities) && peer.credentials !== undefined
+  peer.usesPairs =
+    peer.mapsSegments && hub.rings.isOffered && peer.channel.takesPair && usesPairs(hello.capabilities)
   peer.polling = pollingPeer(peer, hello.capabilities)
   const { payloadBytesMax, aliasesMax, ringPayloadBytesMax } = peer
   const { subscriptionsMax, servicesMax, requestsMax, ringThresholdBytes } = hub.limits

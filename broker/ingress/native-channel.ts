@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
-import { descriptorOf, type NativeHost } from '../../shmring/index.js'
+import { controlFrame, Kind } from '../../protocol/index.js'
+import { descriptorOf, type NativeHost, type PairHandle, PairStream } from '../../shmring/index.js'
 import { BufferPool } from '../egress/buffer-pool.js'
 import type { Channel } from '../egress/channel.js'
 import { isTransient, markTransient } from '../egress/transient.js'
@@ -11,6 +12,9 @@ import type { ChannelEvents } from './plain-channel.js'
  */
 const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 markTransient(READ_BUFFER)
+
+/** What a pair is read into, a piece at a time that is still in the cache when it is dealt with. */
+const PAIR_READ_BUFFER = READ_BUFFER.subarray(0, 64 * 1024)
 
 /** For a large part of a read that a socket did not take; a small one is copied, so that it keeps no more than itself. */
 const RESTS = new BufferPool(READ_BUFFER.length, 32)
@@ -31,9 +35,14 @@ const SEND_BUFFER_BYTES = 512 * 1024
  *
  *   open ──(a write finds the peer gone)──> draining ──(end of stream)──> ended
  *   open ──(end of stream)──> ended
+ *
+ * Once a pair of rings has taken over, the socket brings single bytes, which say that it is time to look there, and
+ * the end of the stream: what the client had written by then is read on.
  */
 export class NativeChannel implements Channel {
   onWritable: () => void = () => {}
+  readonly takesPair = true
+  carriedBytes = 0
   readonly #native: NativeHost
   readonly #events: ChannelEvents
   readonly #fd: number
@@ -43,6 +52,10 @@ export class NativeChannel implements Channel {
   readonly #rests: Buffer[] = []
   /** Node has bytes to write: what follows must queue behind them. */
   #waiting = false
+  #pair: PairStream | undefined
+  /** What waits for room in the pair, given back when it has left. */
+  readonly #pairRests: Buffer[] = []
+  #endsWhenWritten = false
 
   /** Takes over a connection that has not been read from, and destroys the socket it came as. */
   constructor(accepted: Socket, fd: number, native: NativeHost, events: ChannelEvents) {
@@ -57,6 +70,8 @@ export class NativeChannel implements Channel {
   write(bytes: Buffer): boolean {
     // A destroyed socket has given its descriptor back, and another connection may have it by now.
     if (this.#state !== 'open' || this.#socket.destroyed) return true
+    if (this.#pair !== undefined) return this.#writeToPair(this.#pair, bytes)
+    this.carriedBytes += bytes.length
     let sent = 0
     if (!this.#waiting) {
       sent = this.#native.send(this.#fd, bytes)
@@ -67,8 +82,21 @@ export class NativeChannel implements Channel {
       }
     }
     this.#waiting = true
-    this.#socket.write(this.#lasting(bytes.subarray(sent)), this.#written)
+    this.#socket.write(lasting(bytes.subarray(sent), this.#rests), this.#written)
     return false
+  }
+
+  pair(pair: PairHandle, ringBytes: number): void {
+    this.write(controlFrame(Kind.PAIRED, 0, 0))
+    this.#pair = new PairStream(this.#native, pair, ringBytes, {
+      memory: () => PAIR_READ_BUFFER,
+      data: (chunk) => this.#events.data(chunk),
+      written: () => this.#pairWritten(),
+      spoilt: (error) => this.#events.spoilt(`Its pair of rings is spoilt: ${error.message}`),
+      descriptor: () => (this.#state === 'open' && !this.#socket.destroyed ? this.#fd : undefined),
+    })
+    // A ring of the bell must not overtake what Node still has to write.
+    if (!this.#waiting) this.#pair.start()
   }
 
   grant(send: (socketFd: number) => boolean): boolean {
@@ -76,11 +104,25 @@ export class NativeChannel implements Channel {
   }
 
   end(): void {
-    this.#socket.end()
+    if (this.#pair !== undefined && this.#pair.waitingBytes > 0) this.#endsWhenWritten = true
+    else this.#socket.end()
   }
 
   destroy(): void {
+    this.#pair?.close()
     this.#socket.destroy()
+  }
+
+  #writeToPair(pair: PairStream, bytes: Buffer): boolean {
+    const written = pair.write(bytes)
+    if (written < bytes.length) pair.wait(lasting(bytes.subarray(written), this.#pairRests))
+    return pair.waitingBytes === 0
+  }
+
+  #pairWritten(): void {
+    giveBack(this.#pairRests)
+    if (this.#endsWhenWritten) this.#socket.end()
+    else if (!this.#waiting) this.onWritable()
   }
 
   #read(fd: number, writable: boolean): Socket {
@@ -91,7 +133,11 @@ export class NativeChannel implements Channel {
       onread: {
         buffer: READ_BUFFER,
         callback: (byteCount: number) => {
-          this.#events.data(READ_BUFFER.subarray(0, byteCount))
+          if (this.#pair === undefined) {
+            this.carriedBytes += byteCount
+            this.#events.data(READ_BUFFER.subarray(0, byteCount))
+          }
+          this.#pair?.look()
           return true
         },
       },
@@ -109,20 +155,11 @@ export class NativeChannel implements Channel {
     if (error) this.#drain()
     else if (this.#socket.writableLength === 0) {
       this.#waiting = false
-      for (const rest of this.#rests) RESTS.give(rest)
-      this.#rests.length = 0
-      this.onWritable()
+      giveBack(this.#rests)
+      this.#pair?.start()
+      this.#pair?.look()
+      if (this.#pair === undefined || this.#pair.waitingBytes === 0) this.onWritable()
     }
-  }
-
-  /** Bytes that may wait: a copy, if they lie in memory that is used again. */
-  #lasting(bytes: Buffer): Buffer {
-    if (!isTransient(bytes)) return bytes
-    if (bytes.length < RESTS.bytes / 8 || bytes.length > RESTS.bytes) return Buffer.from(bytes)
-    const rest = RESTS.take()
-    this.#rests.push(rest)
-    rest.set(bytes)
-    return rest.subarray(0, bytes.length)
   }
 
   #drain(): void {
@@ -139,6 +176,23 @@ export class NativeChannel implements Channel {
   #ended(socket: Socket): void {
     if (this.#state === 'ended' || socket !== this.#socket) return
     this.#state = 'ended'
+    this.#pair?.drain()
+    this.#pair?.close()
     this.#events.ended()
   }
+}
+
+/** Bytes that may wait: a copy, if they lie in memory that is used again; a large one is noted in `rests`. */
+function lasting(bytes: Buffer, rests: Buffer[]): Buffer {
+  if (!isTransient(bytes)) return bytes
+  if (bytes.length < RESTS.bytes / 8 || bytes.length > RESTS.bytes) return Buffer.from(bytes)
+  const rest = RESTS.take()
+  rests.push(rest)
+  rest.set(bytes)
+  return rest.subarray(0, bytes.length)
+}
+
+function giveBack(rests: Buffer[]): void {
+  for (const rest of rests) RESTS.give(rest)
+  rests.length = 0
 }

@@ -7,6 +7,8 @@ export interface ChannelEvents {
   data(chunk: Buffer): void
   /** Nothing more comes: the client hung up, or was lost. Called once. */
   ended(): void
+  /** The client has broken what carries the stream. */
+  spoilt(message: string): void
 }
 
 /**
@@ -15,6 +17,8 @@ export interface ChannelEvents {
  */
 export class PlainChannel implements Channel {
   onWritable: () => void = () => {}
+  readonly takesPair = false
+  readonly carriedBytes = 0
   readonly #socket: Socket
   readonly #events: ChannelEvents
   #state: 'open' | 'ended' = 'open'
@@ -41,6 +45,10 @@ export class PlainChannel implements Channel {
 
   grant(): boolean {
     return false
+  }
+
+  pair(): void {
+    throw new Error('a channel without the addon takes no pair')
   }
 
   end(): void {

@@ -4,6 +4,7 @@ import {
   type FrameFault,
   type FrameRun,
   type FrameSink,
+  Kind,
   Offset,
   RingbusError,
   readU32,
@@ -47,6 +48,7 @@ export class Session implements FrameSink {
     this.#channel = channelOver(socket, options.native, {
       data: (chunk) => this.#data(chunk),
       ended: () => this.#ended(),
+      spoilt: (message) => this.refuse({ code: 'BAD_FRAME', message, kind: Kind.PAIRED, id: 0 }),
     })
     const outbox = new Outbox(
       this.#channel,
@@ -61,6 +63,7 @@ export class Session implements FrameSink {
     )
     const { handshakeTimeoutMs, payloadBytesMax, aliasesMax, ringBytesMax } = hub.limits
     this.peer = new Peer(hub.nextPeerId(), outbox, {
+      channel: this.#channel,
       credentials,
       payloadBytesMax,
       aliasesMax,
@@ -82,6 +85,8 @@ export class Session implements FrameSink {
     if (this.#overflow !== undefined) return this.#overflow
     try {
       dispatch(this.#hub, this.peer, bytes, start, length)
+      // What the socket brings behind it are bells.
+      if (bytes[start + Offset.KIND] === Kind.PAIRED) this.#decoder.skipRest()
       return undefined
     } catch (error) {
       return faultOf(error, bytes, start)
@@ -141,6 +146,7 @@ export class Session implements FrameSink {
     // HELLO has come, and with it the client's right to be silent for as long as it likes.
     if (this.#deadline !== undefined && (peer.state as Peer['state']) === 'open') this.#rearm(undefined)
     this.#options.partials.track(this, this.#decoder.partialBytes)
+    if (peer.usesPairs && peer.pair === undefined) this.#hub.pairs.consider(peer)
     this.#hub.flush()
     this.#hub.polling.arrived()
   }
@@ -152,6 +158,7 @@ export class Session implements FrameSink {
     if (peer.state !== 'refused') this.#hub.leave(peer, undefined)
     peer.state = 'gone'
     peer.outbox.discard()
+    this.#hub.pairs.close(peer)
     if (peer.hasRings) this.#hub.rings.clientEnded(peer.rings, this.#isCutOff)
     // What it leaves unread would otherwise keep the socket open for as long as it likes.
     this.#channel.destroy()

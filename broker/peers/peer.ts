@@ -1,5 +1,7 @@
 import { controlFrame, type ErrorCode, encodeBody, IdTable, Kind } from '../../protocol/index.js'
+import type { Channel } from '../egress/channel.js'
 import type { Outbox } from '../egress/outbox.js'
+import type { Pair } from '../pairs/pair-table.js'
 import type { DeniedRoute } from '../permissions/denied-route.js'
 import { Grant } from '../permissions/grant.js'
 import type { PollingClient } from '../polling/places.js'
@@ -18,6 +20,7 @@ export interface Credentials {
 
 /** What stands for a client from the moment of its connection. */
 export interface PeerTerms {
+  readonly channel: Channel
   readonly credentials: Credentials | undefined
   readonly payloadBytesMax: number
   readonly aliasesMax: number
@@ -36,6 +39,8 @@ export interface PeerTerms {
 export class Peer implements Owner, RingClient {
   readonly id: number
   readonly outbox: Outbox
+  /** What carries its stream. */
+  readonly channel: Channel
   readonly credentials: Credentials | undefined
   /** What WELCOME told the client; it may rely on that, whatever a reload makes of the limits. [WIRE-2.4] */
   readonly payloadBytesMax: number
@@ -58,6 +63,10 @@ export class Peer implements Owner, RingClient {
   token: Buffer | undefined
   /** Whether it can map segments. */
   mapsSegments = false
+  /** Whether a pair of rings may take over from its socket. */
+  usesPairs = false
+  /** The one that it was offered. */
+  pair: Pair | undefined
   /** Set when it would poll. */
   polling: PollingClient | undefined
   /** Subscriptions of which the client may still report something. */
@@ -75,6 +84,7 @@ export class Peer implements Owner, RingClient {
   constructor(id: number, outbox: Outbox, terms: PeerTerms) {
     this.id = id
     this.outbox = outbox
+    this.channel = terms.channel
     this.credentials = terms.credentials
     this.payloadBytesMax = terms.payloadBytesMax
     this.aliasesMax = terms.aliasesMax

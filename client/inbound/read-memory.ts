@@ -14,6 +14,9 @@ export const BLOCK_BYTES = 16 * 1024
 /** A longer frame gets memory of its own, so that others are not left with half a block. */
 const SHARING_BYTES_MAX = BLOCK_BYTES / 2
 
+/** Of a block, less is not worth another read. */
+const READ_BYTES_MIN = 1024
+
 const NO_MEMORY = new Memory(Buffer.alloc(0))
 
 /**
@@ -51,10 +54,7 @@ class KeptFrames {
 
   #placeAnew(chunk: Buffer, start: number, end: number): number {
     this.placedEnd = end
-    if (chunk.buffer !== READ_MEMORY.buffer) {
-      this.memory = new Memory(chunk)
-      return start
-    }
+    if (chunk.buffer !== READ_MEMORY.buffer) return this.#leave(chunk, start)
     const firstEnd = start + paddedLength(readU32(chunk, start))
     const isCopied = chunk === this.#chunk && start >= this.#from && firstEnd <= this.#to
     if (!isCopied && firstEnd - start > SHARING_BYTES_MAX) {
@@ -66,6 +66,20 @@ class KeptFrames {
     this.memory = this.#block
     if (end > this.#to) this.placedEnd = this.#wholeUntil(chunk, firstEnd)
     return start + this.#shift
+  }
+
+  /** Nothing overwrites the chunk: its frames stay where they are. */
+  #leave(chunk: Buffer, start: number): number {
+    this.memory = new Memory(chunk)
+    // Not for longer than need be, if it is a large one.
+    if (chunk.length > BLOCK_BYTES) return start
+    this.#block = this.memory
+    this.#used = BLOCK_BYTES
+    this.#chunk = chunk
+    this.#from = 0
+    this.#to = chunk.length
+    this.#shift = 0
+    return start
   }
 
   /** Where the last frame ends that was copied whole, of those that begin at `from`. */
@@ -91,6 +105,25 @@ class KeptFrames {
     this.#from = start
     this.#to = start + copied
     this.#shift = at - start
+  }
+}
+
+/**
+ * Memory to read into that is never overwritten: one read behind another, in blocks as those of the frames that are
+ * kept, so that none of them has to be copied.
+ */
+export class ReadBlocks {
+  #rest = NO_MEMORY.bytes
+
+  /** What is read into next. */
+  get rest(): Buffer {
+    if (this.#rest.length < READ_BYTES_MIN) this.#rest = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    return this.#rest
+  }
+
+  /** So many bytes of it are read. */
+  use(byteCount: number): void {
+    this.#rest = this.#rest.subarray(byteCount)
   }
 }
 

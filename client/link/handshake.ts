@@ -1,4 +1,5 @@
 import {
+  CAPABILITY_PAIR,
   CAPABILITY_POLL,
   CAPABILITY_RING,
   controlFrame,
@@ -8,6 +9,7 @@ import {
   Kind,
   MAGIC,
   Offset,
+  PAIR_LAYOUT_VERSION,
   PROTOCOL_VERSION,
   RING_LAYOUT_VERSION,
   RingbusError,
@@ -72,7 +74,9 @@ export function shakeHands(
 
 function helloBody({ name, mapsSegments, pollsAs }: Introduction): Buffer {
   const capabilities = {
-    ...(mapsSegments ? { [CAPABILITY_RING]: RING_LAYOUT_VERSION } : {}),
+    ...(mapsSegments
+      ? { [CAPABILITY_RING]: RING_LAYOUT_VERSION, [CAPABILITY_PAIR]: PAIR_LAYOUT_VERSION }
+      : {}),
     ...(pollsAs === undefined ? {} : { [CAPABILITY_POLL]: pollsAs }),
   }
   return encodeBody(Kind.HELLO, {

@@ -1,14 +1,17 @@
 import type { Socket } from 'node:net'
 import {
+  controlFrame,
   FrameDecoder,
   type FrameSink,
   isErrorCode,
+  Kind,
   PAYLOAD_BYTES_CEILING,
   RingbusError,
 } from '../../protocol/index.js'
-import { loadNative, type NativeHost } from '../../shmring/index.js'
+import { loadNative, type NativeHost, type PairHandle, PairStream } from '../../shmring/index.js'
+import { ReadBlocks } from '../inbound/read-memory.js'
 import type { Outlet } from '../outbound/outbox.js'
-import type { Holdable } from '../rings/ring-connection.js'
+import type { SharingLink } from '../rings/ring-connection.js'
 import type { ConnectedSocket } from './socket.js'
 
 /** Who takes what comes over a link. */
@@ -22,13 +25,14 @@ export interface LinkListener extends FrameSink {
 }
 
 /**
- * One connection to the broker: frames over a socket. The only place that knows that it is one.
+ * One connection to the broker: frames over a socket, or over a pair of rings beside it. The only place that knows which.
+ * Once the pair has taken over, the socket brings single bytes, which say that it is time to look there, and the end.
  *
  *   open ──(the broker ends its side)──> closed              and so does this side
  *   open ──(the same, while held)──> lingering ──(let go)──> closed
  *   open ──end, destroy──> closed
  */
-export class Link implements Outlet, Holdable {
+export class Link implements Outlet, SharingLink {
   readonly #socket: Socket
   readonly #native: NativeHost | undefined
   readonly #descriptor: number
@@ -36,6 +40,7 @@ export class Link implements Outlet, Holdable {
   readonly #decoder: FrameDecoder
   #state: 'open' | 'lingering' | 'closed' = 'open'
   #isHeld = false
+  #pair: PairStream | undefined
   #cause: Error | undefined
 
   constructor({ socket, reader, descriptor }: ConnectedSocket, listener: LinkListener) {
@@ -65,7 +70,7 @@ export class Link implements Outlet, Holdable {
   }
 
   get queuedBytes(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + (this.#pair?.waitingBytes ?? 0)
   }
 
   /**
@@ -75,7 +80,7 @@ export class Link implements Outlet, Holdable {
   write(bytes: Buffer): boolean {
     if (this.#native === undefined) return this.borrow(bytes)
     const unsent = this.#send(this.#native, bytes)
-    if (unsent !== undefined) this.#socket.write(Buffer.from(unsent))
+    if (unsent !== undefined) this.#keep(Buffer.from(unsent))
     return true
   }
 
@@ -83,13 +88,38 @@ export class Link implements Outlet, Holdable {
   borrow(bytes: Buffer): boolean {
     const unsent = this.#native === undefined ? bytes : this.#send(this.#native, bytes)
     if (unsent === undefined) return true
-    this.#socket.write(unsent)
-    return this.#socket.writableLength === 0
+    this.#keep(unsent)
+    return this.queuedBytes === 0
+  }
+
+  pair(pair: PairHandle, ringBytes: number): void {
+    this.write(controlFrame(Kind.PAIRED, 0, 0))
+    const blocks = new ReadBlocks()
+    this.#pair = new PairStream(this.#native!, pair, ringBytes, {
+      memory: () => blocks.rest,
+      data: (chunk) => {
+        blocks.use(chunk.length)
+        this.#dealWith(chunk)
+      },
+      written: () => this.#written(),
+      spoilt: (error) => this.#socket.destroy(error),
+      descriptor: () => (this.#socket.destroyed ? undefined : this.#descriptor),
+    })
+  }
+
+  paired(): void {
+    if (this.#pair === undefined) throw new RingbusError('UNEXPECTED_FRAME', 'PAIRED was not asked for')
+    this.#decoder.skipRest()
+    this.#pair.start()
   }
 
   /** What is left for Node to send of these bytes; undefined: nothing. */
   #send(native: NativeHost, bytes: Buffer): Buffer | undefined {
     const socket = this.#socket
+    if (this.#pair !== undefined) {
+      const written = this.#pair.write(bytes)
+      return written < bytes.length ? bytes.subarray(written) : undefined
+    }
     // A destroyed socket has given its descriptor back, and something else may have it by now.
     if (socket.destroyed) return undefined
     const sent = socket.writableLength > 0 ? 0 : native.send(this.#descriptor, bytes)
@@ -97,10 +127,22 @@ export class Link implements Outlet, Holdable {
     return sent >= 0 && sent < bytes.length ? bytes.subarray(sent) : undefined
   }
 
+  /** Has bytes leave later, behind others. */
+  #keep(bytes: Buffer): void {
+    if (this.#pair === undefined) this.#socket.write(bytes)
+    else this.#pair.wait(bytes)
+  }
+
   /** Sends what is written, then closes. */
   end(): void {
     this.#state = 'closed'
-    this.#socket.end()
+    if (this.#pair === undefined || this.#pair.waitingBytes === 0) this.#socket.end()
+  }
+
+  /** The pair has room for all that waited. */
+  #written(): void {
+    if (this.#state === 'closed') this.#socket.end()
+    else this.#listener.drained()
   }
 
   /** Until `letGo`, the end of the broker's side does not bring that of this one. */
@@ -116,10 +158,16 @@ export class Link implements Outlet, Holdable {
   /** Closes at once. */
   destroy(): void {
     this.#state = 'closed'
+    this.#pair?.close()
     this.#socket.destroy()
   }
 
   #read(chunk: Buffer): void {
+    if (this.#pair?.isReading !== true) this.#dealWith(chunk)
+    this.#pair?.look()
+  }
+
+  #dealWith(chunk: Buffer): void {
     // What still comes is read all the same, or the end of the stream would not be seen.
     if (!this.#isOpen) return
     const fault = this.#decoder.push(chunk)
@@ -133,6 +181,7 @@ export class Link implements Outlet, Holdable {
 
   /** The broker has ended its side. */
   #ended(): void {
+    this.#pair?.drain()
     if (this.#isOpen && this.#isHeld) this.#linger()
     else if (this.#state !== 'lingering') this.#socket.end()
   }
@@ -145,6 +194,9 @@ export class Link implements Outlet, Holdable {
   }
 
   #closed(): void {
+    // After a failed read, there may be more than `end` has found.
+    this.#pair?.drain()
+    this.#pair?.close()
     const wasOpen = this.#isOpen
     this.#state = 'closed'
     if (wasOpen) this.#listener.lost(lossOf(this.#cause))

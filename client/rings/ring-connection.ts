@@ -1,5 +1,5 @@
 import { encodeBody, Kind, type RingbusError } from '../../protocol/index.js'
-import type { NativeHost } from '../../shmring/index.js'
+import type { NativeHost, PairHandle } from '../../shmring/index.js'
 import type { Outbox } from '../outbound/outbox.js'
 import { type OfferedSegment, SegmentFetcher } from './attach.js'
 
@@ -15,11 +15,16 @@ export interface RingOffer {
   readonly takesRequests: boolean
 }
 
-/** What keeps a connection open after the broker has ended its side. */
-export interface Holdable {
+/** The link under a connection, as far as shared memory needs it. */
+export interface SharingLink {
+  /** Keeps it open after the broker has ended its side. */
   hold(): void
   letGo(): void
   destroy(): void
+  /** What is sent from now on goes by the pair. */
+  pair(pair: PairHandle, ringBytes: number): void
+  /** What comes from now on comes by the pair. */
+  paired(): void
 }
 
 /**
@@ -31,11 +36,11 @@ export class RingConnection {
   readonly host: NativeHost
   readonly outbox: Outbox
   readonly offer: RingOffer
-  readonly link: Holdable
+  readonly link: SharingLink
   readonly #fetcher: SegmentFetcher
   #state: 'current' | 'past' = 'current'
 
-  constructor(host: NativeHost, outbox: Outbox, offer: RingOffer, link: Holdable, path: string) {
+  constructor(host: NativeHost, outbox: Outbox, offer: RingOffer, link: SharingLink, path: string) {
     this.host = host
     this.outbox = outbox
     this.offer = offer

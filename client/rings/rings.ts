@@ -1,11 +1,12 @@
-import { Kind, type RingbusError, SegmentRole } from '../../protocol/index.js'
+import { Kind, RingbusError, SegmentRole } from '../../protocol/index.js'
 import type { RingSettings } from '../options.js'
 import type { Outbox } from '../outbound/outbox.js'
 import type { OfferedSegment } from './attach.js'
 import { Incoming } from './incoming.js'
 import type { OutgoingRing } from './outgoing-ring.js'
+import { takePair } from './pair.js'
 import { ReaderSegments } from './reader-segments.js'
-import { type Holdable, RingConnection, type RingOffer } from './ring-connection.js'
+import { RingConnection, type RingOffer, type SharingLink } from './ring-connection.js'
 import { ringHost } from './ring-host.js'
 
 /**
@@ -39,7 +40,7 @@ export class Rings {
   }
 
   /** Begins with a new connection, if its broker offers rings. */
-  connected(link: Holdable, offer: RingOffer | undefined): void {
+  connected(link: SharingLink, offer: RingOffer | undefined): void {
     const host = ringHost()
     if (offer === undefined || host === undefined || !this.#settings.enabled) return
     this.#connection = new RingConnection(host, this.#outbox, offer, link, this.#path)
@@ -78,6 +79,17 @@ export class Rings {
   offered(role: number, segment: OfferedSegment): void {
     if (role === SegmentRole.OWNER) this.#outgoing.offered(segment)
     else this.#segments?.offered(segment)
+  }
+
+  /** PAIR: the broker would rather have the stream in shared memory. [PAIR-2] */
+  pairOffered(ringBytes: number): void {
+    if (this.#connection !== undefined) void takePair(this.#connection, ringBytes)
+  }
+
+  /** PAIRED: nothing more comes by the socket. [PAIR-3] */
+  paired(): void {
+    if (this.#connection === undefined) throw new RingbusError('UNEXPECTED_FRAME', 'PAIRED was not asked for')
+    this.#connection.link.paired()
   }
 
   told(kind: number, segment: number): void {

@@ -27,6 +27,7 @@ void ThrowRangeError(Napi::Env env, const std::string &message);
 void ExportHost(Napi::Env env, Napi::Object exports);
 void ExportSegment(Napi::Env env, Napi::Object exports);
 void ExportRing(Napi::Env env, Napi::Object exports);
+void ExportPair(Napi::Env env, Napi::Object exports);
 void ExportReader(Napi::Env env, Napi::Object exports);
 void ExportAttach(Napi::Env env, Napi::Object exports);
 

@@ -18,6 +18,7 @@ Napi::Object Initialise(Napi::Env env, Napi::Object exports) {
   ringbus::ExportHost(env, exports);
   ringbus::ExportSegment(env, exports);
   ringbus::ExportRing(env, exports);
+  ringbus::ExportPair(env, exports);
   ringbus::ExportReader(env, exports);
   ringbus::ExportAttach(env, exports);
 #ifdef RINGBUS_KILL_POINTS

@@ -1,46 +1,26 @@
 #ifdef __linux__
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "descriptors.h"
 #include "failure.h"
-#include "portable.h"
 #include "ringbus_kill_point.h"
 #include "ringbus_layout.h"
 #include "ringbus_segment.h"
-#include "seals.h"
+#include "shared_file.h"
 
 /* Before anything is mapped: a file that could be cut would end in a SIGBUS. */
 static int check_file(int fd, uint64_t data_bytes, const char **failed_call) {
-  struct stat status;
-  if (portable_fstat(fd, &status) != 0) return failure("fstat", failed_call);
-  bool is_size = status.st_size >= 0 && (uint64_t)status.st_size == RINGBUS_CONTROL_BYTES + data_bytes;
-  if (!is_size || !ringbus_is_data_size(data_bytes)) return refusal(-EBADMSG, "fstat", failed_call);
-  return check_seals(fd, SIZE_SEALS, failed_call);
-}
-
-static void *map_file(int fd, size_t length, int protection, off_t offset, const char **failed_call) {
-  void *map = mmap(NULL, length, protection, MAP_SHARED, fd, offset);
-  if (map == MAP_FAILED) {
-    *failed_call = "mmap";
-    return NULL;
-  }
-  if (madvise(map, length, MADV_DONTFORK) == 0) return map;
-  int reason = errno;
-  munmap(map, length);
-  errno = reason;
-  *failed_call = "madvise";
-  return NULL;
+  if (!ringbus_is_data_size(data_bytes)) return refusal(-EBADMSG, "fstat", failed_call);
+  return shared_file_check(fd, RINGBUS_CONTROL_BYTES + data_bytes, failed_call);
 }
 
 static int open_ring(struct ringbus_owner *owner, int fd, const char **failed_call) {
   size_t length = (size_t)(RINGBUS_CONTROL_BYTES + owner->data_bytes);
-  owner->map = map_file(fd, length, PROT_READ | PROT_WRITE, 0, failed_call);
+  owner->map = shared_file_map(fd, length, PROT_READ | PROT_WRITE, 0, failed_call);
   if (owner->map == NULL) return -errno;
   uint32_t capacity = (uint32_t)(owner->data_bytes / RINGBUS_GRANULE_BYTES);
   int result = ringbus_ring_open(&owner->ring, (struct ringbus_control *)owner->map, capacity);
@@ -85,12 +65,9 @@ static int reserve(struct ringbus_owner *owner, uint64_t end, const char **faile
   if (end <= owner->reserved) return 0;
   uint64_t step = step_towards(owner, end);
   if (step == 0) return refusal(-ENOMEM, "fallocate", failed_call);
-  off_t start = (off_t)(RINGBUS_CONTROL_BYTES + owner->reserved);
-  int result;
-  do {
-    result = fallocate(owner->descriptor.fd, 0, start, (off_t)step);
-  } while (result != 0 && errno == EINTR);
-  if (result != 0) return failure("fallocate", failed_call);
+  uint64_t start = RINGBUS_CONTROL_BYTES + owner->reserved;
+  int result = shared_file_allocate(owner->descriptor.fd, start, step, failed_call);
+  if (result < 0) return result;
   prefault(owner->map + RINGBUS_CONTROL_BYTES, owner->reserved, owner->reserved + step, MADV_POPULATE_WRITE);
   owner->reserved += step;
   return 0;
@@ -138,7 +115,7 @@ int ringbus_reader_map(struct ringbus_reader *reader, int fd, uint64_t data_byte
   *reader = (struct ringbus_reader){.data_bytes = data_bytes};
   int result = check_file(fd, data_bytes, failed_call);
   if (result == 0) {
-    reader->data = map_file(fd, (size_t)data_bytes, PROT_READ, RINGBUS_CONTROL_BYTES, failed_call);
+    reader->data = shared_file_map(fd, (size_t)data_bytes, PROT_READ, RINGBUS_CONTROL_BYTES, failed_call);
     if (reader->data == NULL) result = -errno;
   }
   close(fd);

@@ -4,24 +4,17 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "descriptors.h"
 #include "failure.h"
 #include "portable.h"
-#include "ringbus_host.h"
 #include "ringbus_kill_point.h"
 #include "ringbus_layout.h"
 #include "seals.h"
-
-/* Linux 6.3; older C libraries do not name it, and older kernels refuse it. */
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
+#include "shared_file.h"
 
 /* "/proc/self/fd/" and the digits of an int. */
 #define FD_PATH_BYTES_MAX 32
@@ -30,30 +23,14 @@ bool ringbus_is_data_size(uint64_t data_bytes) {
   return data_bytes > 0 && data_bytes <= RINGBUS_DATA_BYTES_MAX && data_bytes % RINGBUS_DATA_BYTES_STEP == 0;
 }
 
-static int create_file(void) {
-  int fd = memfd_create("ringbus-segment", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-  if (fd >= 0 || errno != EINVAL) return fd;
-  return memfd_create("ringbus-segment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-}
-
 /* The control area gets its memory at once: so what lies beyond it in the file is the data area's alone, and
  * the broker never waits for a page of it. */
-static int shape_file(int fd, uint64_t data_bytes, const char **failed_call) {
-  if (fchmod(fd, 0600) != 0) return failure("fchmod", failed_call);
-  if (ftruncate(fd, (off_t)(RINGBUS_CONTROL_BYTES + data_bytes)) != 0) return failure("ftruncate", failed_call);
-  if (fcntl(fd, F_ADD_SEALS, SIZE_SEALS) != 0) return failure("fcntl", failed_call);
-  int result;
-  do {
-    result = fallocate(fd, 0, 0, RINGBUS_CONTROL_BYTES);
-  } while (result != 0 && errno == EINTR);
-  return result == 0 ? 0 : failure("fallocate", failed_call);
-}
-
 static int map_control(struct ringbus_segment *segment, const char **failed_call) {
-  void *map = mmap(NULL, RINGBUS_CONTROL_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, segment->writable.fd, 0);
-  if (map == MAP_FAILED) return failure("mmap", failed_call);
-  segment->control = map;
-  if (madvise(map, RINGBUS_CONTROL_BYTES, MADV_DONTFORK) != 0) return failure("madvise", failed_call);
+  int fd = segment->writable.fd;
+  int result = shared_file_allocate(fd, 0, RINGBUS_CONTROL_BYTES, failed_call);
+  if (result < 0) return result;
+  segment->control = shared_file_map(fd, RINGBUS_CONTROL_BYTES, PROT_READ | PROT_WRITE, 0, failed_call);
+  if (segment->control == NULL) return -errno;
   ringbus_control_init(segment->control, (uint32_t)(segment->data_bytes / RINGBUS_GRANULE_BYTES));
   return 0;
 }
@@ -61,12 +38,11 @@ static int map_control(struct ringbus_segment *segment, const char **failed_call
 int ringbus_segment_create(struct ringbus_segment *segment, uint64_t data_bytes, const char **failed_call) {
   *segment = (struct ringbus_segment){.writable = {.fd = -1}, .read_only = {.fd = -1}};
   if (!ringbus_is_data_size(data_bytes)) return refusal(-EINVAL, "memfd_create", failed_call);
-  int fd = create_file();
-  if (fd < 0) return failure("memfd_create", failed_call);
+  int fd = shared_file_create("ringbus-segment", RINGBUS_CONTROL_BYTES + data_bytes, failed_call);
+  if (fd < 0) return fd;
   descriptor_keep(&segment->writable, fd);
   segment->data_bytes = data_bytes;
-  int result = shape_file(fd, data_bytes, failed_call);
-  if (result == 0) result = map_control(segment, failed_call);
+  int result = map_control(segment, failed_call);
   if (result < 0)
     ringbus_segment_close(segment);
   else
@@ -101,25 +77,7 @@ int ringbus_segment_send(const struct ringbus_segment *segment, int socket_fd, c
   *sent = 0;
   int fd = writable ? segment->writable.fd : segment->read_only.fd;
   if (fd < 0) return refusal(-EPERM, "sendmsg", failed_call);
-  union {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(int))];
-  } control = {.space = {0}};
-  struct iovec part = {.iov_base = (void *)bytes, .iov_len = length};
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
-  control.header.cmsg_level = SOL_SOCKET;
-  control.header.cmsg_type = SCM_RIGHTS;
-  control.header.cmsg_len = CMSG_LEN(sizeof fd);
-  memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-  ssize_t result;
-  do {
-    result = sendmsg(socket_fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (result < 0 && errno == EINTR);
-  if (result >= 0) *sent = (size_t)result;
-  if (result >= 0 || errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) return 0;
-  if (errno == EPIPE || errno == ECONNRESET) return RINGBUS_PEER_GONE;
-  return failure("sendmsg", failed_call);
+  return shared_file_send(fd, socket_fd, bytes, length, sent, failed_call);
 }
 
 static int descriptor_of(const struct ringbus_segment *segment) {

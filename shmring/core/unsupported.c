@@ -4,6 +4,7 @@
 
 #include "failure.h"
 #include "ringbus_attach.h"
+#include "ringbus_pair.h"
 #include "ringbus_segment.h"
 
 bool ringbus_is_data_size(uint64_t data_bytes) {
@@ -76,6 +77,43 @@ void ringbus_reader_copy(struct ringbus_reader *reader, uint64_t offset, void *t
 }
 
 void ringbus_reader_close(struct ringbus_reader *reader) { (void)reader; }
+
+int ringbus_pair_create(struct ringbus_pair *pair, uint32_t capacity, const char **failed_call) {
+  *pair = (struct ringbus_pair){.descriptor = {.fd = -1}, .capacity = capacity};
+  return refusal(-ENOTSUP, "memfd_create", failed_call);
+}
+
+int ringbus_pair_send(struct ringbus_pair *pair, int socket_fd, const void *bytes, size_t length, size_t *sent,
+                      const char **failed_call) {
+  (void)pair, (void)socket_fd, (void)bytes, (void)length;
+  *sent = 0;
+  return refusal(-ENOTSUP, "sendmsg", failed_call);
+}
+
+int ringbus_pair_map(struct ringbus_pair *pair, int fd, uint32_t capacity, const char **failed_call) {
+  *pair = (struct ringbus_pair){.descriptor = {.fd = -1}, .capacity = capacity};
+  close(fd);
+  return refusal(-ENOTSUP, "mmap", failed_call);
+}
+
+int ringbus_pair_write(struct ringbus_pair *pair, const void *bytes, size_t length, size_t *taken) {
+  (void)pair, (void)bytes, (void)length;
+  *taken = 0;
+  return -ENOTSUP;
+}
+
+int ringbus_pair_read(struct ringbus_pair *pair, void *target, size_t length, size_t *taken) {
+  (void)pair, (void)target, (void)length;
+  *taken = 0;
+  return -ENOTSUP;
+}
+
+int ringbus_pair_rest(struct ringbus_pair *pair) {
+  (void)pair;
+  return 0;
+}
+
+void ringbus_pair_close(struct ringbus_pair *pair) { (void)pair; }
 
 int ringbus_attach(const char *path, const void *request, size_t length, int timeout_ms,
                    struct ringbus_answer *answer, const char **failed_call) {

@@ -56,6 +56,8 @@ interface Prepared {
 /** Keeps what a stuck socket does not take, as a real one does: by reference, unless it lies in memory used again. */
 class StuckableChannel implements Channel {
   onWritable: () => void = () => {}
+  readonly takesPair = false
+  readonly carriedBytes = 0
   isStuck = false
   readonly #take: (bytes: Buffer) => void
   #kept: Buffer[] = []
@@ -72,6 +74,8 @@ class StuckableChannel implements Channel {
     this.#kept.push(isTransient(bytes) ? Buffer.from(bytes) : bytes)
     return false
   }
+
+  pair(): void {}
 
   release(): void {
     this.isStuck = false

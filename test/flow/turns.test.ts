@@ -38,6 +38,9 @@ class Stage {
         return true
       },
       grant: () => false,
+      takesPair: false,
+      carriedBytes: 0,
+      pair: () => {},
       end: () => {},
       destroy: () => {},
       onWritable: () => {},

@@ -57,6 +57,7 @@ const BODIES: { [K in BodyKind]: { body: Required<Body<K>>; optional: readonly s
   [Kind.ATTACH]: { body: { client: 3, token: Buffer.alloc(16, 9) }, optional: [] },
   [Kind.GRANT]: { body: { bytes: 65_536 }, optional: [] },
   [Kind.OPEN]: { body: { bytes: 1 }, optional: [] },
+  [Kind.PAIR]: { body: { bytes: 65_536 }, optional: [] },
   [Kind.SEGMENT]: { body: { bytes: 2 ** 30 }, optional: [] },
   [Kind.DECLINE]: { body: { code: 'EMFILE', message: 'too many open files' }, optional: [] },
   [Kind.ABORT]: {

@@ -195,7 +195,7 @@ test('[WIRE-1.7] a fault that the sink finds stops the reading too', (t) => {
 /** Kinds that only the broker sends: the table of [WIRE-1.3] once more. */
 const TO_CLIENTS_ONLY = [
   ...['WELCOME', 'ERROR', 'NAME', 'DELIVER', 'DRAINED', 'SLOW', 'FLUSHED', 'PAUSE', 'RESUME', 'POLL'],
-  ...['GRANT', 'SEGMENT', 'SPACE', 'RETIRE', 'DETACH'],
+  ...['GRANT', 'SEGMENT', 'SPACE', 'RETIRE', 'DETACH', 'PAIR'],
 ]
 
 test('[WIRE-1.4] no kind takes a flag that its rule does not list', (t) => {

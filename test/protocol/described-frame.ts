@@ -65,6 +65,7 @@ const NO_BODY_KINDS: readonly Kind[] = [
   Kind.RETIRED,
   Kind.DETACH,
   Kind.DETACHED,
+  Kind.PAIRED,
 ]
 
 /** The value that a piece of the page's JSON stands for. */
