@@ -57,6 +57,15 @@ export interface DeliveryCounts {
 }
 
 /** What the broker answers on `$SYS.stats`. */
+/** Pairs of rings that carry streams in place of sockets. */
+export interface PairStats {
+  readonly count: number
+  /** Those that have taken over. */
+  readonly used: number
+  /** Memory of all. */
+  readonly bytes: number
+}
+
 export interface BrokerStats {
   readonly version: string
   readonly pid: number
@@ -76,6 +85,7 @@ export interface BrokerStats {
   readonly requestsInFlight: number
   readonly clientsRefused: number
   readonly rings: RingStats
+  readonly pairs: PairStats
   readonly polling: PollingStats
   readonly memory: { readonly rss: number; readonly heapUsed: number; readonly external: number }
   readonly processor: { readonly userMicros: number; readonly systemMicros: number }
@@ -102,6 +112,8 @@ export interface ClientRow extends OwnedRow {
   readonly latency: 'normal' | 'low'
   /** Whether it may poll. */
   readonly polls: boolean
+  /** Whether its stream goes through shared memory. */
+  readonly pair: boolean
   /** Null: it has never had to do with rings. */
   readonly rings: {
     readonly owned: number

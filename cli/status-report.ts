@@ -1,4 +1,4 @@
-import type { BrokerStatus, DeliveryCounts, PollingStats, RingStats } from './broker-status.js'
+import type { BrokerStatus, DeliveryCounts, PairStats, PollingStats, RingStats } from './broker-status.js'
 import { bytes, counted, duration } from './quantities.js'
 import { dropReasons, slowReport } from './slow-report.js'
 import { statusTables } from './status-tables.js'
@@ -22,6 +22,7 @@ function totals({ stats }: BrokerStatus): string {
     `Queued: ${bytes(stats.queuedBytes)} for all subscriptions; ${counted(stats.pausedTopics, 'topic')} paused`,
     `Requests: ${requestsRouted} routed, ${requestsInFlight} in flight`,
     ringTotals(stats.rings),
+    pairTotals(stats.pairs),
     pollingTotals(stats.polling),
     `Clients refused: ${stats.clientsRefused}`,
     '',
@@ -43,6 +44,10 @@ function ringTotals(rings: RingStats): string {
   const copied = copiedOut === 0 ? '' : `, ${copiedOut} copied out of rings that they held up`
   const memory = `${segments} of ${bytes(segmentBytes)}, ${bytes(reservedBytes)} reserved`
   return `Large payloads: ${delivered} read from rings, ${inlined} sent by socket instead${copied}\nRings: ${memory}`
+}
+
+function pairTotals({ used, bytes: memory }: PairStats): string {
+  return `Streams in shared memory: those of ${counted(used, 'client')}, ${bytes(memory)}`
 }
 
 function pollingTotals({ busyPollUs, polls, processors, ...clients }: PollingStats): string {

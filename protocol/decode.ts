@@ -49,6 +49,8 @@ export interface FrameDecoderOptions {
  *   between ──(a chunk ends within a header)──> header ──(16 bytes are there)──> body ──(complete)──> between
  *
  * A header is checked as soon as it is complete, so that no fault waits for bytes that never come. [WIRE-1.7]
+ *
+ * A pusher that can read on behind a chunk may have frames left to it that end beyond: `leftBytesMax`.
  */
 export class FrameDecoder {
   #sink: FrameSink
@@ -66,6 +68,10 @@ export class FrameDecoder {
   #length = 0
   #filled = 0
   #skipsRest = false
+  /** A frame of this many bytes or fewer that a chunk ends within is left to the pusher, instead of being gathered. */
+  leftBytesMax = 0
+  /** Bytes at the end of the last chunk that were left: the next one must begin with them. */
+  leftBytes = 0
 
   constructor(sink: FrameSink, { from, payloadBytesMax }: FrameDecoderOptions) {
     if (
@@ -102,6 +108,7 @@ export class FrameDecoder {
   /** Hands every frame that `chunk` completes to the sink, up to the first fault, after which nothing is read. */
   push(chunk: Buffer): FrameFault | undefined {
     let offset = 0
+    this.leftBytes = 0
     while (offset < chunk.length) {
       if (this.#state === 'failed') return undefined
       let result: number | FrameFault
@@ -131,7 +138,11 @@ export class FrameDecoder {
       const fault = isPlain ? undefined : this.#checkHeader(chunk, offset, length)
       if (fault !== undefined) return fault
       const next = offset + paddedLength(length)
-      if (next > end) return this.#startBody(chunk, offset, length)
+      if (next > end) {
+        if (next - offset > this.leftBytesMax) return this.#startBody(chunk, offset, length)
+        this.leftBytes = end - offset
+        return end
+      }
       let refused: FrameFault | undefined
       if (isPlain && this.#sink.run !== undefined) {
         this.#run ??= new FrameRun()
@@ -145,7 +156,9 @@ export class FrameDecoder {
       if (refused !== undefined) return refused
       if (this.#skipsRest) return end
     }
-    if (offset < end) {
+    if (offset < end && this.leftBytesMax > 0) {
+      this.leftBytes = end - offset
+    } else if (offset < end) {
       this.#state = 'header'
       if (this.#header === NOTHING) this.#header = Buffer.allocUnsafeSlow(HEADER_BYTES)
       this.#filled = chunk.copy(this.#header, 0, offset)

@@ -54,18 +54,15 @@ export class PairTable {
     this.#log = log
   }
 
-  /** Pairs that carry a stream. */
-  get usedCount(): number {
-    let count = 0
-    for (const { state } of this.#pairs) if (state === 'used') count += 1
-    return count
-  }
-
-  /** Memory of all pairs, in bytes. */
-  get totalBytes(): number {
+  /** Pairs that carry a stream, of all that there are; and the memory of those, in bytes. */
+  describe(): Record<string, unknown> {
+    let used = 0
     let bytes = 0
-    for (const pair of this.#pairs) bytes += 2 * pair.bytes
-    return bytes
+    for (const pair of this.#pairs) {
+      if (pair.state === 'used') used += 1
+      bytes += 2 * pair.bytes
+    }
+    return { count: this.#pairs.size, used, bytes }
   }
 
   /** Offers a pair to a client whose socket has carried enough to be worth it. [PAIR-2] */

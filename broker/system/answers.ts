@@ -126,6 +126,7 @@ function stats(hub: Hub): Row {
     requestsInFlight: hub.requests.requestsInFlight,
     clientsRefused: hub.faults,
     rings: rings(hub),
+    pairs: hub.pairs.describe(),
     polling: hub.polling.describe(),
     memory: memory(),
     processor: { userMicros: user, systemMicros: system },
@@ -169,6 +170,7 @@ function client(hub: Hub, peer: Peer): Row {
     congested: peer.outbox.congested,
     latency: peer.polling === undefined ? 'normal' : 'low',
     polls: peer.polling?.mayPoll ?? false,
+    pair: peer.pair?.state === 'used',
     rings: peer.hasRings ? peer.rings.describe() : null,
   }
 }

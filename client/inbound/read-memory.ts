@@ -108,22 +108,43 @@ class KeptFrames {
   }
 }
 
+/** A frame of which only the beginning is read stays where it is, up to this size, and what follows is read behind it. */
+export const CARRIED_BYTES_MAX = SHARING_BYTES_MAX
+
 /**
- * Memory to read into that is never overwritten: one read behind another, in blocks as those of the frames that are
- * kept, so that none of them has to be copied.
+ * Memory to read into that is never overwritten, in blocks as those of the frames that are kept, so that none of them
+ * has to be copied:
+ *
+ *   block   | dealt with | the beginning of a frame | room, which is read into next |
+ *                        ^ start                    ^ end
  */
 export class ReadBlocks {
-  #rest = NO_MEMORY.bytes
+  #block = NO_MEMORY.bytes
+  #start = 0
+  #end = 0
 
   /** What is read into next. */
-  get rest(): Buffer {
-    if (this.#rest.length < READ_BYTES_MIN) this.#rest = Buffer.allocUnsafeSlow(BLOCK_BYTES)
-    return this.#rest
+  get room(): Buffer {
+    if (this.#block.length - this.#end < READ_BYTES_MIN) this.#renew()
+    return this.#block.subarray(this.#end)
   }
 
-  /** So many bytes of it are read. */
-  use(byteCount: number): void {
-    this.#rest = this.#rest.subarray(byteCount)
+  /** So many bytes have been read; returns them, with what was left before. */
+  read(byteCount: number): Buffer {
+    this.#end += byteCount
+    return this.#block.subarray(this.#start, this.#end)
+  }
+
+  /** Of what was returned last, so many bytes at the end are to come again, up to `CARRIED_BYTES_MAX`. */
+  leave(byteCount: number): void {
+    this.#start = this.#end - byteCount
+  }
+
+  #renew(): void {
+    const block = Buffer.allocUnsafeSlow(BLOCK_BYTES)
+    this.#end = this.#block.copy(block, 0, this.#start, this.#end)
+    this.#start = 0
+    this.#block = block
   }
 }
 

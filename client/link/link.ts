@@ -9,7 +9,7 @@ import {
   RingbusError,
 } from '../../protocol/index.js'
 import { loadNative, type NativeHost, type PairHandle, PairStream } from '../../shmring/index.js'
-import { ReadBlocks } from '../inbound/read-memory.js'
+import { CARRIED_BYTES_MAX, ReadBlocks } from '../inbound/read-memory.js'
 import type { Outlet } from '../outbound/outbox.js'
 import type { SharingLink } from '../rings/ring-connection.js'
 import type { ConnectedSocket } from './socket.js'
@@ -96,10 +96,10 @@ export class Link implements Outlet, SharingLink {
     this.write(controlFrame(Kind.PAIRED, 0, 0))
     const blocks = new ReadBlocks()
     this.#pair = new PairStream(this.#native!, pair, ringBytes, {
-      memory: () => blocks.rest,
+      memory: () => blocks.room,
       data: (chunk) => {
-        blocks.use(chunk.length)
-        this.#dealWith(chunk)
+        this.#dealWith(blocks.read(chunk.length))
+        blocks.leave(this.#decoder.leftBytes)
       },
       written: () => this.#written(),
       spoilt: (error) => this.#socket.destroy(error),
@@ -110,6 +110,7 @@ export class Link implements Outlet, SharingLink {
   paired(): void {
     if (this.#pair === undefined) throw new RingbusError('UNEXPECTED_FRAME', 'PAIRED was not asked for')
     this.#decoder.skipRest()
+    this.#decoder.leftBytesMax = CARRIED_BYTES_MAX
     this.#pair.start()
   }
 

@@ -52,6 +52,7 @@ export function clientRow(row: Partial<ClientRow>): ClientRow {
     pausedTopics: 0,
     latency: 'normal',
     polls: false,
+    pair: false,
     rings: null,
     ...row,
   }
@@ -127,6 +128,7 @@ const IDLE: BrokerStats = {
     reservedBytes: 0,
     copiedBytes: 0,
   },
+  pairs: { count: 0, used: 0, bytes: 0 },
   polling: {
     busyPollUs: 'auto',
     polls: false,
