@@ -96,11 +96,11 @@ const limitsShape = {
     .min(64 * 1024)
     .max(4 * MIB)
     .refine((value) => Number.isInteger(Math.log2(value)), 'not a power of two')
-    .default(256 * 1024),
+    .default(MIB),
   /** Bytes that a client's socket has carried before it is busy enough for such a pair. */
   pairAfterBytes: bytes().default(MIB),
   /** Such pairs at a time; 0: every stream stays with its socket. */
-  pairsMax: z.int().nonnegative().default(256),
+  pairsMax: z.int().nonnegative().default(64),
   /** Microseconds that the broker polls for more after traffic; auto: as it pays, 100 at most; 0: it never does. */
   busyPollUs: z.union([z.literal('auto'), z.int().nonnegative().max(BUSY_POLL_US_MAX)]).default('auto'),
   /** Time for a client to say HELLO. */
