@@ -24,6 +24,8 @@ const SETTINGS: BrokerSettings = {
   backlogBytesMax: 2 ** 30,
 }
 
+const BYSTANDERS = ['bystander', 'listener']
+
 /** Builds the addon with kill points. Call it before the tests of a file. */
 export function buildKillPoints(t: ExecutionContext): void {
   const script = join(PROJECT_ROOT, 'scripts/build-addon.mjs')
@@ -86,8 +88,7 @@ export class Stage {
     t.timeout(110_000, 'the watchdog')
     const path = socketIn(t)
     const broker = await startBroker(t, path, point)
-    const names = ['observer', 'bystander', 'listener']
-    const clients = await Promise.all(names.map((name) => clientOf(t, path, { name })))
+    const clients = await Promise.all(['observer', ...BYSTANDERS].map((name) => clientOf(t, path, { name })))
     return new Stage(t, path, broker, clients)
   }
 
@@ -111,6 +112,14 @@ export class Stage {
   /** Resolves when the broker knows no client of this name any more. */
   async forgotten(name: string): Promise<void> {
     await eventually(async () => ![...(await this.#clients()).values()].includes(name))
+  }
+
+  /** Resolves when the broker knows clients of all these names, and the bystanders. */
+  async present(names: readonly string[]): Promise<void> {
+    await eventually(async () => {
+      const present = new Set((await this.#clients()).values())
+      return [...names, ...BYSTANDERS].every((name) => present.has(name))
+    })
   }
 
   /** Checks that the dead have left nothing, and the living live on; ends with the end of all. */
