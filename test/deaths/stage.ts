@@ -15,10 +15,13 @@ import { NO_RING_MEMORY, ownRingMemory, type RingMemory } from './ring-memory.js
 
 const KILL_ADDON = join(PROJECT_ROOT, 'shmring/build-kill/Release/ringbus.node')
 
-/** Rings that are full every few dozen messages and given back soon, and no deadline that a slow machine could miss. */
+/**
+ * Rings that are full every few dozen messages and given back when even a slow machine would have used them, and no
+ * deadline that it could miss.
+ */
 const SETTINGS: BrokerSettings = {
   ringBytes: 1024 * 1024,
-  ringIdleMs: 500,
+  ringIdleMs: 2_000,
   attachTimeoutMs: 60_000,
   leaseTimeoutMs: 60_000,
   backlogBytesMax: 2 ** 30,
