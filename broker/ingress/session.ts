@@ -70,14 +70,13 @@ export class Session implements FrameSink {
       ringPayloadBytesMax: ringBytesMax,
     })
     this.#decoder = new FrameDecoder(this, { from: 'client', payloadBytesMax })
-    this.#deadline = setTimeout(() => {
-      this.refuse({
-        code: 'HANDSHAKE_TIMEOUT',
-        message: `No HELLO came within ${handshakeTimeoutMs} ms`,
-        kind: 0,
-        id: 0,
-      })
-    }, handshakeTimeoutMs)
+    const late = () => {
+      if (this.peer.state !== 'greeting') return
+      const message = `No HELLO came within ${handshakeTimeoutMs} ms`
+      this.refuse({ code: 'HANDSHAKE_TIMEOUT', message, kind: 0, id: 0 })
+    }
+    // What has come is read before: when this process stood still, that is no fault of the client.
+    this.#deadline = setTimeout(() => setImmediate(late), handshakeTimeoutMs)
   }
 
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined {

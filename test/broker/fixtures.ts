@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mock } from 'node:test'
 import type { ExecutionContext } from 'ava'
 import { type Broker, type BrokerOptions, startBroker } from '../../broker/index.js'
 import { Client } from './transcript.js'
@@ -10,6 +11,15 @@ export function socketIn(t: ExecutionContext): string {
   const directory = mkdtempSync(join(tmpdir(), 'rb-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   return join(directory, 'b.sock')
+}
+
+export const HOUR_NS = 3600e9
+
+/** Lets time pass by the clock of expiry, for everybody in this process, until the end of the test. */
+export function passTime(t: ExecutionContext, ns: number): void {
+  const now = process.hrtime.bigint
+  const clock = mock.method(process.hrtime, 'bigint', () => now() + BigInt(ns))
+  t.teardown(() => clock.mock.restore())
 }
 
 /** A broker within this process, and clients for it. */

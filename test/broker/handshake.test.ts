@@ -1,5 +1,6 @@
 import test from 'ava'
 import { controlFrame, encodeBody, Kind, MAGIC, PROTOCOL_VERSION } from '../../protocol/index.js'
+import { burn } from '../client/fixtures.js'
 import { startBench } from './fixtures.js'
 import { flush, hello, subscribe } from './frames.js'
 
@@ -91,6 +92,18 @@ test('[WIRE-2.3] half a HELLO is refused like silence, however it drips', async 
   }, 10)
   t.teardown(() => clearInterval(drip))
   await slow.expectFatal('HANDSHAKE_TIMEOUT')
+})
+
+test('[WIRE-2.3] a HELLO that came in time is read, however late', async (t) => {
+  const { stranger } = await startBench(t, { handshakeTimeoutMs: 1000 })
+  const client = await stranger()
+  // The first byte has been read, so that the time runs.
+  const bytes = hello()
+  client.send(bytes.subarray(0, 1))
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+  client.send(bytes.subarray(1))
+  burn(1100)
+  await client.expect('WELCOME')
 })
 
 test('[WIRE-2.3] after HELLO a client may be silent for as long as it likes', async (t) => {

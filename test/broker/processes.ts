@@ -44,6 +44,11 @@ export class Child {
     return this.#messages.shift() as Message
   }
 
+  /** What the process has sent, and nobody has asked for. */
+  takeMessages<Message>(): Message[] {
+    return this.#messages.splice(0) as Message[]
+  }
+
   /** Waits until something about the process is so; it must not end before. */
   async until(isSo: () => boolean): Promise<void> {
     while (!isSo()) {

@@ -61,7 +61,7 @@ async function possessionsOf(t: ExecutionContext, path: string): Promise<Possess
 
 function watched(bus: RingbusClient): Streams {
   const streams = new Streams()
-  bus.on('disconnect', () => streams.tear())
+  bus.on('disconnect', () => streams.brokerDied())
   return streams
 }
 

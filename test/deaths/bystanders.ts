@@ -19,7 +19,7 @@ export class Bystanders {
   constructor(publisher: RingbusClient, subscriber: RingbusClient) {
     this.publisher = new NumberedPublisher(publisher, TOPIC, 'bystander')
     this.#subscriber = subscriber
-    subscriber.on('disconnect', () => this.streams.tear())
+    subscriber.on('disconnect', () => this.streams.brokerDied())
   }
 
   /** Begins, and resolves when messages go by. */

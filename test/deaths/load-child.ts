@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type Message, type RingbusClient, RingbusError } from '../../client/index.js'
-import { QUICK } from '../client/fixtures.js'
+import { QUICK, until } from '../client/fixtures.js'
 import { collectUntil } from '../client/garbage.js'
 import { unlessDisconnected } from './bystanders.js'
 import { Streams } from './numbered.js'
@@ -11,7 +11,7 @@ import { ownRingMemory } from './ring-memory.js'
 
 /*
  * A client that works until it is killed, or asked to end. Begins when its parent sends it a part, says 'ready', and
- * answers 'stop', 'report' and 'close'. Whatever is wrong stands on its standard error at once: it may be dead soon.
+ * answers 'busy', 'stop', 'report' and 'close'. Whatever is wrong stands on its standard error at once: it may be dead soon.
  */
 
 export interface LoadPart {
@@ -20,6 +20,8 @@ export interface LoadPart {
   readonly name: string
   readonly topic: string
   readonly seed: number
+  /** Brokers that died before. */
+  readonly brokersBefore: number
 }
 
 export interface LoadReport {
@@ -51,8 +53,8 @@ class Publishing implements Work {
   readonly #running: Promise<void>
   #isStopped = false
 
-  constructor(bus: RingbusClient, { topic, name, seed }: LoadPart) {
-    this.#publisher = new NumberedPublisher(bus, topic, name)
+  constructor(bus: RingbusClient, { topic, name, seed, brokersBefore }: LoadPart) {
+    this.#publisher = new NumberedPublisher(bus, topic, name, brokersBefore)
     this.#random = createRandom(seed)
     this.#running = this.#run()
   }
@@ -88,13 +90,14 @@ class Publishing implements Work {
 
 /** Looks at each message as it comes, and at views once more before they are let go. */
 class Subscribing implements Work {
-  readonly #streams = new Streams()
+  readonly #streams: Streams
   readonly #random: () => number
   readonly ready: Promise<void>
 
-  constructor(bus: RingbusClient, { topic, role, seed }: LoadPart) {
+  constructor(bus: RingbusClient, { topic, role, seed, brokersBefore }: LoadPart) {
+    this.#streams = new Streams(brokersBefore)
     this.#random = createRandom(seed)
-    bus.on('disconnect', () => this.#streams.tear())
+    bus.on('disconnect', () => this.#streams.brokerDied())
     const options = role === 'views' ? { view: true, concurrency: VIEWS_AT_ONCE } : {}
     this.ready = bus.subscribe(topic, options, (message) => this.#take(message)).ready
   }
@@ -122,6 +125,10 @@ async function play(part: LoadPart): Promise<void> {
   bus.on('error', (error) => complain(String(error.stack)))
   const work = part.role === 'publisher' ? new Publishing(bus, part) : new Subscribing(bus, part)
   const answers: Record<string, () => Promise<unknown>> = {
+    async busy() {
+      await until(() => work.messages > 0)
+      return 'busy'
+    },
     async stop() {
       await work.stop()
       return 'stopped'

@@ -4,26 +4,26 @@ import { labelOf, payloadOf } from './numbered.js'
 /** How a payload comes into the ring: copied by `publish`, or written where it will be read. */
 export type Way = 'publish' | 'loan'
 
-/** Publishes numbered messages, as one stream for each connection. */
+/** Publishes numbered messages, as one stream. */
 export class NumberedPublisher {
   /** Also the number of the last message. */
   published = 0
   disconnects = 0
   readonly bus: RingbusClient
+  /** The name of its stream. */
+  readonly stream: string
   readonly #topic: string
-  readonly #name: string
+  readonly #firstBroker: number
 
-  constructor(bus: RingbusClient, topic: string, name: string) {
+  /** Brokers are counted from 0; `firstBroker` is the one that it begins with. */
+  constructor(bus: RingbusClient, topic: string, stream: string, firstBroker = 0) {
     this.bus = bus
+    this.stream = stream
     this.#topic = topic
-    this.#name = name
+    this.#firstBroker = firstBroker
     bus.on('disconnect', () => {
       this.disconnects += 1
     })
-  }
-
-  get stream(): string {
-    return `${this.#name}/${this.disconnects}`
   }
 
   /** Has the ring opened, so that what follows goes by it. */
@@ -37,7 +37,8 @@ export class NumberedPublisher {
     const loan = way === 'loan' ? await this.bus.loan(this.#topic, byteLength) : undefined
     const number = this.published + 1
     const data = payloadOf(number, byteLength)
-    const options = { headers: labelOf(this.stream, number, data) }
+    const broker = this.#firstBroker + this.disconnects
+    const options = { headers: labelOf(this.stream, number, broker, data) }
     loan?.bytes.set(data)
     const isWelcome =
       loan === undefined ? this.bus.publish(this.#topic, data, options) : loan.publish(options)

@@ -16,6 +16,8 @@ const NUMBER_STEP_BYTES = 4_099
 export interface Label extends Headers {
   readonly stream: string
   readonly number: number
+  /** The broker that it was published to, counted from 0. One that was held back has come by a later one. */
+  readonly broker: number
   readonly digest: string
 }
 
@@ -27,8 +29,8 @@ export function payloadOf(number: number, byteLength: number): Buffer {
   return data
 }
 
-export function labelOf(stream: string, number: number, data: Uint8Array): Label {
-  return { stream, number, digest: digestOf(data) }
+export function labelOf(stream: string, number: number, broker: number, data: Uint8Array): Label {
+  return { stream, number, broker, digest: digestOf(data) }
 }
 
 /** What is wrong with the bytes of a message; undefined: nothing. */
@@ -39,26 +41,55 @@ export function faultOf({ bytes, headers }: Message): string | undefined {
   return bytes.readDoubleLE(0) === number ? undefined : `${what} are of number ${bytes.readDoubleLE(0)}`
 }
 
+/** A message of a stream, and the first broker that it can have come by. */
+interface Place {
+  readonly number: number
+  readonly broker: number
+}
+
 /**
- * What a subscriber sees of streams: within each, numbers follow each other without gap or repetition, from the first
- * that comes. A stream is one publisher's while it is connected to one broker.
+ * What a subscriber sees of streams: within each, which is one publisher's, numbers follow each other without gap or
+ * repetition, from the first that comes, as long as the broker lives. With a broker is lost what it had not delivered,
+ * and what waits in the subscriber with its payload in a ring; what waits there inline is handled all the same:
+ *
+ *   number          1  2  3  4  5  6  7  8       5 and 6 were held back by the publisher, and came by broker 1
+ *   published to    0  0  0  0  0  0  1  1
+ *   handled         1     3        6  7  8       after 1, broker 0 was found dead: 2 waited by ring, and 3 inline
+ *
+ * So what may be missing was published to a broker that is dead by the time that its successor is handled. Behind a
+ * message that was published to the broker which the subscriber is connected to, nothing is missing.
  */
 export class Streams {
   readonly faults: string[] = []
   received = 0
-  readonly #last = new Map<string, number>()
-  /** Those whose broker is gone, and with it what it had not delivered. */
-  readonly #torn = new Set<string>()
+  readonly #last = new Map<string, Place>()
+  readonly #firstBroker: number
+  /** The one that it is connected to, or was last. What others before have brought may still wait to be handled. */
+  #broker: number
+
+  /** Brokers are counted from 0; this is the one that the subscriber begins with. */
+  constructor(firstBroker = 0) {
+    this.#firstBroker = firstBroker
+    this.#broker = firstBroker
+  }
 
   /** Notes a message, in the order of delivery. */
   take(message: Message): void {
-    const { stream, number } = message.headers as Label
+    const { stream, number, broker } = message.headers as Label
     const last = this.#last.get(stream)
-    this.#last.set(stream, number)
     this.received += 1
     this.check(message)
-    if (last === undefined || number === last + 1) return
-    if (number <= last || !this.#torn.has(stream)) this.faults.push(`${stream}: ${number} follows ${last}`)
+    const place = { number, broker: Math.max(broker, last?.broker ?? this.#firstBroker) }
+    this.#last.set(stream, place)
+    if (!this.#mayFollow(place, last)) {
+      this.faults.push(`${stream}: ${textOf(place)} follows ${textOf(last)}, at broker ${this.#broker}`)
+    }
+  }
+
+  #mayFollow({ number, broker }: Place, last: Place | undefined): boolean {
+    if (broker > this.#broker) return false
+    if (last === undefined || number === last.number + 1) return true
+    return number > last.number && last.broker < this.#broker
   }
 
   /** Looks at the bytes of a message, once more if it has been taken. */
@@ -67,14 +98,19 @@ export class Streams {
     if (fault !== undefined) this.faults.push(fault)
   }
 
-  /** The connection is lost: of the streams so far some may be missing. */
-  tear(): void {
-    for (const stream of this.#last.keys()) this.#torn.add(stream)
+  /** The broker is dead, and with it what it had not delivered. */
+  brokerDied(): void {
+    this.#broker += 1
   }
 
+  /** The number of the last message. */
   lastOf(stream: string): number | undefined {
-    return this.#last.get(stream)
+    return this.#last.get(stream)?.number
   }
+}
+
+function textOf(place: Place | undefined): string {
+  return place === undefined ? 'nothing' : `${place.number} (broker ${place.broker})`
 }
 
 function digestOf(bytes: Uint8Array): string {

@@ -30,6 +30,7 @@ const ROLES: readonly LoadPart['role'][] = [
 /** One part, and who plays it now. */
 interface Player {
   readonly role: LoadPart['role']
+  name: string
   child: Child
   /** Brokers that had died when it began. */
   brokersBefore: number
@@ -75,6 +76,8 @@ class Troupe {
 
   /** Ends the play: publishers first, then everybody has to give back what they have. */
   async end(): Promise<LoadReport[]> {
+    await this.#everybodyIsThere()
+    await this.#ask<string>('busy')
     await this.#ask<string>('stop')
     const reports = await this.#ask<LoadReport>('report')
     for (const { child } of this.players) child.process.send('close')
@@ -95,18 +98,27 @@ class Troupe {
     return Promise.all(this.players.map(({ child }) => child.message<Answer>()))
   }
 
-  async #enter(role: LoadPart['role']): Promise<{ child: Child; brokersBefore: number }> {
+  async #enter(role: LoadPart['role']): Promise<Omit<Player, 'role'>> {
     const child = this.#spare
     this.#spare = forkChild(this.#t, './load-child.js')
     const name = `${role}-${++this.#begun}`
     const topic = role === 'publisher' ? `load.${name}` : 'load.*'
     const seed = Math.floor(this.#random() * 2 ** 31)
-    child.process.send({ role, path: this.#stage.path, name, topic, seed } satisfies LoadPart)
+    const brokersBefore = this.brokerKills
+    const part = { role, path: this.#stage.path, name, topic, seed, brokersBefore }
+    child.process.send(part satisfies LoadPart)
     await child.message()
-    return { child, brokersBefore: this.brokerKills }
+    return { name, child, brokersBefore }
+  }
+
+  /** Everybody has noticed what deaths of brokers there were. */
+  #everybodyIsThere(): Promise<void> {
+    return this.#stage.present(this.players.map(({ name }) => name))
   }
 
   async #killBroker(): Promise<void> {
+    // Brokers are counted by who loses them.
+    await this.#everybodyIsThere()
     await this.#count()
     await this.#killChild(this.#stage.broker)
     this.kills['broker']! += 1

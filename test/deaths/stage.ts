@@ -15,14 +15,19 @@ import { NO_RING_MEMORY, ownRingMemory, type RingMemory } from './ring-memory.js
 
 const KILL_ADDON = join(PROJECT_ROOT, 'shmring/build-kill/Release/ringbus.node')
 
-/** Rings that are full every few dozen messages and given back soon, and no deadline that a slow machine could miss. */
+/**
+ * Rings that are full every few dozen messages and given back when even a slow machine would have used them, and no
+ * deadline that it could miss.
+ */
 const SETTINGS: BrokerSettings = {
   ringBytes: 1024 * 1024,
-  ringIdleMs: 500,
+  ringIdleMs: 2_000,
   attachTimeoutMs: 60_000,
   leaseTimeoutMs: 60_000,
   backlogBytesMax: 2 ** 30,
 }
+
+const BYSTANDERS = ['bystander', 'listener']
 
 /** Builds the addon with kill points. Call it before the tests of a file. */
 export function buildKillPoints(t: ExecutionContext): void {
@@ -86,8 +91,7 @@ export class Stage {
     t.timeout(110_000, 'the watchdog')
     const path = socketIn(t)
     const broker = await startBroker(t, path, point)
-    const names = ['observer', 'bystander', 'listener']
-    const clients = await Promise.all(names.map((name) => clientOf(t, path, { name })))
+    const clients = await Promise.all(['observer', ...BYSTANDERS].map((name) => clientOf(t, path, { name })))
     return new Stage(t, path, broker, clients)
   }
 
@@ -111,6 +115,14 @@ export class Stage {
   /** Resolves when the broker knows no client of this name any more. */
   async forgotten(name: string): Promise<void> {
     await eventually(async () => ![...(await this.#clients()).values()].includes(name))
+  }
+
+  /** Resolves when the broker knows clients of all these names, and the bystanders. */
+  async present(names: readonly string[]): Promise<void> {
+    await eventually(async () => {
+      const present = new Set((await this.#clients()).values())
+      return [...names, ...BYSTANDERS].every((name) => present.has(name))
+    })
   }
 
   /** Checks that the dead have left nothing, and the living live on; ends with the end of all. */

@@ -9,6 +9,7 @@ import { NumberedPublisher, type Way } from './numbered-publisher.js'
  * played it to the end has not met the point, and says so by its exit code.
  */
 
+/** Sends its parent the number of each message before it publishes that. */
 interface PublisherPart {
   readonly role: 'publisher'
   readonly way: Way
@@ -36,6 +37,7 @@ async function publish(bus: RingbusClient, part: Part & PublisherPart): Promise<
   const publisher = new NumberedPublisher(bus, part.topic, part.name)
   await publisher.openRing(part.byteLength)
   for (let number = 1; number <= part.count; number++) {
+    process.send!(number)
     await publisher.publish(part.byteLength, part.way)
     await bus.flush()
   }

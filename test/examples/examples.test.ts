@@ -48,7 +48,7 @@ test('every folder is an example', (t) => {
 })
 
 /** Their output depends on how busy the machine is. */
-const TESTED_ALONE: readonly string[] = ['picture-frames', 'work-sharing']
+const TESTED_ALONE: readonly string[] = ['picture-frames', 'slow-readers', 'work-sharing']
 
 for (const name of EXAMPLES) {
   if (!TESTED_ALONE.includes(name)) {
@@ -71,6 +71,13 @@ test('work-sharing does each job once, and every worker has some', async (t) => 
   )
   t.regex(output, /^9 jobs done, none twice; 0 workers had nothing to do$/m)
   t.is(sortedLines(output).length, sortedLines(expectedOutput('work-sharing')).length)
+})
+
+test('slow-readers prints what its README says', async (t) => {
+  // However busy the machine is, the recorder takes what was on its way when the sensor was paused.
+  const broker = await externalBroker(t, { pauseTimeoutMs: 60_000 })
+  const output = await run('slow-readers', { RINGBUS_SOCKET: broker.path })
+  t.is(output, expectedOutput('slow-readers'))
 })
 
 test('picture-frames passes every frame through shared memory', async (t) => {

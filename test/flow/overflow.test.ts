@@ -141,8 +141,8 @@ test('[FLOW-2] a slow subscription blocks again after it was calm for ten times 
     stage.subscribe({ id: 2, backlogMessages: 4 }),
   ]
   stage.publish(numbered(4))
-  for (const each of [subscription, busy]) stage.overflow.makeSlow(each)
   const sinceMs = performance.now()
+  for (const each of [subscription, busy]) stage.overflow.makeSlow(each)
   // Two are half of its limit; the other one stays at three.
   stage.credit(subscription, 25)
   stage.credit(busy, 1)

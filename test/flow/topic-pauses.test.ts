@@ -158,8 +158,8 @@ test('[FLOW-2] without any allowance for the whole time, what is full becomes sl
   ]
   const topic = new FakeTopic('t', [stuck, stuckToo, idle])
   const publisher = new FakePublisher(1)
-  fill(broker, topic, publisher)
   const before = performance.now()
+  fill(broker, topic, publisher)
   while (topic.pause !== undefined) await turns()
   t.true(performance.now() - before >= 39)
   t.deepEqual(broker.slow, [stuck, stuckToo])

@@ -159,7 +159,7 @@ test('[RING-9] a ring that nobody uses is asked back, though nothing else happen
 })
 
 test('[RING-9] a ring with a record in it is not idle', async (t) => {
-  const { client, path } = await startBench(t, { ...SMALL, ringIdleMs: 1 })
+  const { client, path } = await startBench(t, { ...SMALL, ringIdleMs: 1000 })
   const [owner, reader] = [await RingClient.open(t, path), await RingClient.open(t, path)]
   const observer = await client()
   reader.send(subscribe(1, 'a', WIDE))
@@ -168,8 +168,8 @@ test('[RING-9] a ring with a record in it is not idle', async (t) => {
   owner.send(topic(0, 'a'), publishByRing(0, ring.put(patterned(100, 1))))
   await reader.mapOffered()
   const received = await reader.expect('MESSAGE')
-  // Two rounds of whoever looks after the rings.
-  await new Promise((resolve) => setTimeout(resolve, 1200))
+  // That time, and two rounds of whoever looks after the rings.
+  await new Promise((resolve) => setTimeout(resolve, 2200))
   t.like(await ringRows(observer), [{ state: 'active', records: 1 }])
   reader.release(received)
   await owner.expect('RETIRE', { topic: ring.id })
