@@ -8,8 +8,8 @@ import { Memory } from './memory.js'
  */
 export const READ_MEMORY = Buffer.allocUnsafeSlow(256 * 1024)
 
-/** Frames that were read share blocks of this size, as Node's own small buffers do: what one kept message keeps. */
-export const BLOCK_BYTES = 16 * 1024
+/** Frames that were read share blocks of this size: what one kept message keeps, and what many share the price of. */
+export const BLOCK_BYTES = 32 * 1024
 
 /** A longer frame gets memory of its own, so that others are not left with half a block. */
 const SHARING_BYTES_MAX = BLOCK_BYTES / 2
