@@ -69,6 +69,7 @@ const relayBySockets = (payloadBytes: number) =>
 
 export const throughputScenarios: readonly Scenario[] = [
   throughput('throughput-128', '128 B, one publisher, one subscriber', {
+    peers: ['ringbus', 'ringbus-socket', 'nats'],
     floors: relayBySockets(PAYLOAD_BYTES),
   }),
   throughput('throughput-16', '16 B, one publisher, one subscriber', {
