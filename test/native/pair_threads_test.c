@@ -24,6 +24,7 @@ enum {
   PIECE_BYTES_MAX = 3 * CAPACITY / 2,
   LITMUS_ROUNDS = 100000,
   SPINS_MAX = 5000,
+  DELAYS = 64,
 };
 
 /* The seam of the tests that need no memory to speak of: a ring of one byte. */
@@ -177,6 +178,8 @@ static void *rest(void *argument) {
   bool (*would_rest)(void) = *(bool (**)(void))argument;
   for (unsigned round = 0; round < LITMUS_ROUNDS; round++) {
     meet(4 * round + 2);
+    /* The other one has more to do before its store. */
+    for (volatile unsigned delay = round % DELAYS; delay > 0; delay--) continue;
     rests = would_rest();
     meet(4 * round + 4);
   }
