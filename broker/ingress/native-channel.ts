@@ -176,6 +176,8 @@ export class NativeChannel implements Channel {
   #ended(socket: Socket): void {
     if (this.#state === 'ended' || socket !== this.#socket) return
     this.#state = 'ended'
+    // Not yet, when what preceded PAIRED has never left.
+    this.#pair?.start()
     this.#pair?.drain()
     this.#pair?.close()
     this.#events.ended()
