@@ -1,10 +1,8 @@
 import { closeSync, writeSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
-import { descriptorOf, type NativeHost, type PairHandle } from '../../shmring/index.js'
+import type { NativeHost, PairHandle } from '../../shmring/index.js'
 import { temporaryDirectory } from './fixtures.js'
-import { ANSWER, ATTACH_TIMEOUT_MS } from './segment-sides.js'
+import { fetchPair } from './segment-sides.js'
 
 /** Both ends of a pair in this process. */
 export interface PairEnds {
@@ -21,7 +19,7 @@ export async function pairFor(
   ringBytes = 65_536,
 ): Promise<PairEnds> {
   const broker = native.pairCreate(ringBytes)
-  const fd = await sendPair(t, native, broker)
+  const fd = await fetchPair(native, temporaryDirectory(t), broker)
   const file = native.duplicate(fd)
   const client = native.pairMap(fd, ringBytes)
   t.teardown(() => {
@@ -30,21 +28,6 @@ export async function pairFor(
     closeSync(file)
   })
   return { broker, client, file }
-}
-
-/** Sends the descriptor of a pair to whom it is for; returns what came. */
-export async function sendPair(t: ExecutionContext, native: NativeHost, pair: PairHandle): Promise<number> {
-  const path = join(temporaryDirectory(t), 'pair')
-  const server = createServer((socket) => {
-    socket.once('data', () => {
-      t.is(native.pairSend(descriptorOf(socket)!, ANSWER, pair), ANSWER.length)
-      socket.end()
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(path, resolve))
-  const { fd } = await native.attach(path, Buffer.from('please'), ATTACH_TIMEOUT_MS)
-  server.close()
-  return fd
 }
 
 /** Where SPEC.md has the words of a ring. [PAIR-4] */

@@ -1,8 +1,9 @@
 import { closeSync, openSync } from 'node:fs'
 import type { ExecutionContext } from 'ava'
 import { type NativeHost, type PairHandle, PairStream } from '../../shmring/index.js'
-import { nativeHost, testWhen } from './fixtures.js'
-import { PairWord, pairFor, sendPair, storeWord } from './pair-fixtures.js'
+import { nativeHost, temporaryDirectory, testWhen } from './fixtures.js'
+import { PairWord, pairFor, storeWord } from './pair-fixtures.js'
+import { fetchPair } from './segment-sides.js'
 
 const onLinux = testWhen(process.platform === 'linux', 'only Linux has pairs')
 const native = nativeHost()
@@ -41,7 +42,7 @@ onLinux('a descriptor that is no pair is not mapped, and closed all the same', a
   t.throws(() => native.pairMap(file, RING_BYTES), { code: 'EBADMSG' })
   t.throws(() => native.duplicate(file), { code: 'EBADF' })
   const pair = native.pairCreate(RING_BYTES)
-  const fd = await sendPair(t, native, pair)
+  const fd = await fetchPair(native, temporaryDirectory(t), pair)
   t.throws(() => native.pairMap(fd, 2 * RING_BYTES), { code: 'EBADMSG' })
   t.throws(() => native.duplicate(fd), { code: 'EBADF' })
   const other = openSync(process.execPath, 'r')
@@ -60,7 +61,7 @@ onLinux('a pair is sent once, with a byte at least', async (t) => {
   const file = openSync(process.execPath, 'r')
   t.throws(() => native.pairSend(file, Buffer.alloc(1), pair), { code: 'ENOTSOCK' })
   closeSync(file)
-  closeSync(await sendPair(t, native, pair))
+  closeSync(await fetchPair(native, temporaryDirectory(t), pair))
   t.throws(() => native.pairSend(0, Buffer.alloc(1), pair), { code: 'EPERM' })
   native.pairClose(pair)
 })
