@@ -25,13 +25,13 @@ const builds = [
       'ring',
       'blocks',
       'headroom',
-      ...(isLinux ? ['ring_threads', 'segment', 'hardening', 'attach'] : []),
+      ...(isLinux ? ['ring_threads', 'segment', 'pair', 'pair_threads', 'hardening', 'attach'] : []),
     ],
   },
   {
     name: 'thread',
     sanitizers: ['-fsanitize=thread'],
-    tests: isLinux ? ['ring_threads', 'segment', 'blocks'] : [],
+    tests: isLinux ? ['ring_threads', 'segment', 'pair_threads', 'blocks'] : [],
   },
 ]
 

@@ -14,7 +14,7 @@ export interface PairUser {
   data(chunk: Buffer): void
   /** Everything that waited has been written. */
   written(): void
-  /** The other end has written what cannot be. Nothing can be read or written any more. */
+  /** The other end has written what cannot be. Nothing is read any more, and may be that nothing can be written. */
   spoilt(error: Error): void
   /** The socket's descriptor; undefined once it is closed. */
   descriptor(): number | undefined
@@ -24,14 +24,15 @@ export interface PairUser {
  * A byte stream in both directions through a pair of rings in shared memory. What there is no room for waits until the
  * other end has read. Whoever finds nothing to read rests, and is woken by a byte on the socket.
  *
- *   writing ──start──> open: it reads as well ──close──> closed
+ *   writing ──start──> open: it reads as well ──(the other end has written what cannot be)──> spoilt: writes, if it can
+ *   any of them ──close──> closed
  */
 export class PairStream {
   readonly #native: NativeHost
   readonly #pair: PairHandle
   readonly #ringBytes: number
   readonly #user: PairUser
-  #state: 'writing' | 'open' | 'closed' = 'writing'
+  #state: 'writing' | 'open' | 'spoilt' | 'closed' = 'writing'
   #waiting: Buffer[] = []
   #waitingBytes = 0
   #turnQueued = false
@@ -161,8 +162,9 @@ export class PairStream {
   }
 
   #spoilt(error: Error): void {
-    if (this.#state === 'closed') return
-    this.close()
+    if (this.#state === 'spoilt' || this.#state === 'closed') return
+    // The last words to the other end may still have their way.
+    this.#state = 'spoilt'
     this.#user.spoilt(error)
   }
 }

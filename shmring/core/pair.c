@@ -8,6 +8,7 @@
 
 #include "descriptors.h"
 #include "failure.h"
+#include "ringbus_kill_point.h"
 #include "shared_file.h"
 
 /*
@@ -137,10 +138,12 @@ static void put(struct ringbus_pair *pair, const unsigned char *bytes, size_t le
   uint32_t offset = pair->out_head & (pair->capacity - 1);
   size_t first = pair->capacity - offset < length ? pair->capacity - offset : length;
   memcpy(pair->out_bytes + offset, bytes, first);
+  ringbus_kill_point("pair:while-writing");
   memcpy(pair->out_bytes, bytes + first, length - first);
   pair->out_head += (uint32_t)length;
   /* (A): releases the bytes. (B): the store before the load of `asleep`. */
   atomic_store_explicit(&pair->out->head, pair->out_head, memory_order_seq_cst);
+  ringbus_kill_point("pair:written");
 }
 
 int ringbus_pair_write(struct ringbus_pair *pair, const void *bytes, size_t length, size_t *taken) {
@@ -173,6 +176,7 @@ int ringbus_pair_read(struct ringbus_pair *pair, void *target, size_t length, si
   size_t first = pair->capacity - offset < part ? pair->capacity - offset : part;
   memcpy(target, pair->in_bytes + offset, first);
   memcpy((unsigned char *)target + first, pair->in_bytes, part - first);
+  ringbus_kill_point("pair:while-reading");
   pair->in_tail += (uint32_t)part;
   /* (A): releases the room. (B): the store before the load of `full`. */
   atomic_store_explicit(&pair->in->tail, pair->in_tail, memory_order_seq_cst);

@@ -95,7 +95,7 @@ export class RingClient extends Client {
   limits: Record<string, unknown> = {}
   readonly #maps = new Map<number, { reader: ReaderHandle; bytes: number }>()
 
-  private constructor(t: ExecutionContext, path: string, socket: Socket) {
+  protected constructor(t: ExecutionContext, path: string, socket: Socket) {
     super(t, socket)
     this.path = path
   }
@@ -108,12 +108,16 @@ export class RingClient extends Client {
     capabilities?: object,
   ): Promise<RingClient> {
     const client = new RingClient(t, path, await connected(t, path))
-    client.send(ringHello(name, capabilities))
-    const { body } = await client.expect('WELCOME')
-    client.clientId = body['clientId'] as number
-    client.token = body['token'] as Uint8Array
-    client.limits = body['limits'] as Record<string, unknown>
+    await client.greet(name, capabilities)
     return client
+  }
+
+  protected async greet(name: string, capabilities?: object): Promise<void> {
+    this.send(ringHello(name, capabilities))
+    const { body } = await this.expect('WELCOME')
+    this.clientId = body['clientId'] as number
+    this.token = body['token'] as Uint8Array
+    this.limits = body['limits'] as Record<string, unknown>
   }
 
   /** Asks for the descriptor of a segment on a second connection. */

@@ -51,6 +51,7 @@ const BODY_KINDS: readonly number[] = [
   Kind.PULL,
   Kind.GRANT,
   Kind.SEGMENT,
+  Kind.PAIR,
 ]
 
 /** What comes when the broker finds it fit. */
@@ -95,12 +96,17 @@ export class Client {
       {
         frame: (bytes, start, length) => {
           this.#received.push(this.#read(bytes, start, length))
+          if (bytes[start + Offset.KIND] === Kind.PAIRED) {
+            // What the socket brings behind it is not part of the stream.
+            this.#decoder.skipRest()
+            this.pairedCame()
+          }
           return undefined
         },
       },
       { from: 'broker', payloadBytesMax: PAYLOAD_BYTES_MAX_DEFAULT },
     )
-    socket.on('data', (chunk) => this.#data(chunk))
+    socket.on('data', (chunk) => this.came(chunk))
     const ended = () => {
       this.#ended = true
       this.#wake()
@@ -207,7 +213,16 @@ export class Client {
     return unpackValue(answer.payload) as Answer
   }
 
-  #data(chunk: Buffer): void {
+  /** Bytes have come by the socket. */
+  protected came(chunk: Buffer): void {
+    this.readStream(chunk)
+  }
+
+  /** The broker has sent its last frame by the socket. */
+  protected pairedCame(): void {}
+
+  /** The next bytes of the stream. */
+  protected readStream(chunk: Buffer): void {
     const fault = this.#decoder.push(chunk)
     if (fault !== undefined) throw new Error(`The broker sent a bad frame: ${JSON.stringify(fault)}`)
     this.#wake()

@@ -55,7 +55,7 @@ test('[WIRE-2.1] a client says HELLO with its name and pid, and nothing else bef
   const connecting = clientOf(t, broker.path, { name: 'till' })
   const peer = await broker.accept()
   const hello = await peer.expect('HELLO', { topic: 0x53554252, id: 1 })
-  t.deepEqual(hello.body, { name: 'till', pid: process.pid, capabilities: { ring: 1 } })
+  t.deepEqual(hello.body, { name: 'till', pid: process.pid, capabilities: { ring: 1, pair: 1 } })
   peer.send(welcome())
   await connecting
 })

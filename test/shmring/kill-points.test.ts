@@ -21,6 +21,11 @@ const POINTS = [
   'publisher:while-writing',
   'broker:before-post',
   'broker:after-post',
+  'broker:pair-created',
+  'client:pair-mapped',
+  'pair:while-writing',
+  'pair:written',
+  'pair:while-reading',
 ]
 
 test.before('the addon with kill points is built', async (t) => {
@@ -44,7 +49,7 @@ onLinux('each kill point of the C core kills its process, as kill -9 does', asyn
 })
 
 onLinux('a kill point may wait for a later hit, and other names do nothing', async (t) => {
-  for (const point of ['client:attached:3', 'client:attach', 'client:attached:x', 'client', '']) {
+  for (const point of ['client:attached:4', 'client:attach', 'client:attached:x', 'client', '']) {
     const env = { RINGBUS_ADDON: addon, RINGBUS_KILL_POINT: point }
     t.like(await runScenario(t, 'life', { env }), { code: 0, stdout: 'alive\nat the end\n' }, point)
   }

@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { loadNative } from '../../shmring/index.js'
-import { ANSWER, ATTACH_TIMEOUT_MS, openSides, serveSegment } from './segment-sides.js'
+import { ANSWER, ATTACH_TIMEOUT_MS, openPair, openSides, serveSegment } from './segment-sides.js'
 
 const DATA_BYTES = 1 << 20
 const native = loadNative()!
@@ -175,7 +175,7 @@ const scenarios: Record<string, (directory: string, ...args: string[]) => Promis
     console.log(attempt(200 << 20), attempt(1 << 20), native.segmentReservedBytes(segment))
   },
 
-  /** Everything once, in the order of a segment's life; one of the points in it kills. */
+  /** Everything once, in the order of a segment's life and then a pair's; one of the points in it kills. */
   async life(directory) {
     console.log('alive')
     const { segment, ring } = await openSides(native, directory, DATA_BYTES)
@@ -183,6 +183,9 @@ const scenarios: Record<string, (directory: string, ...args: string[]) => Promis
     native.ringClaim(ring, 1000, claim)
     native.ringWrite(ring, claim[0]!, Buffer.alloc(1000, 1))
     native.segmentPost(segment, 16)
+    const pair = await openPair(native, directory, 65_536)
+    native.pairWrite(pair.client, Buffer.alloc(1000, 1))
+    native.pairRead(pair.broker, Buffer.alloc(1000))
     console.log('at the end')
   },
 }

@@ -1,10 +1,11 @@
-// A segment's three sides in one process. Without the test runner, for the scenarios run outside of it.
+// A segment's three sides, and a pair's two ends, in one process. Without the test runner, for the scenarios run outside of it.
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import {
   descriptorOf,
   type NativeHost,
+  type PairHandle,
   type ReaderHandle,
   type RingHandle,
   type SegmentHandle,
@@ -54,4 +55,31 @@ export async function openSides(native: NativeHost, directory: string, dataBytes
   const reader = native.readerMap(await attach(), dataBytes)
   server.close()
   return { segment, ring, reader }
+}
+
+/** Serves the descriptor of a pair to whoever connects and says something, once; returns what came. */
+export async function fetchPair(native: NativeHost, directory: string, pair: PairHandle): Promise<number> {
+  const path = join(directory, 'pair')
+  const server = createServer((socket) => {
+    socket.once('data', () => {
+      native.pairSend(descriptorOf(socket)!, ANSWER, pair)
+      socket.end()
+    })
+  })
+  server.listen(path)
+  await once(server, 'listening')
+  const { fd } = await native.attach(path, Buffer.from('please'), ATTACH_TIMEOUT_MS)
+  server.close()
+  return fd
+}
+
+/** Both ends of a pair; `attach` has carried the descriptor. */
+export async function openPair(
+  native: NativeHost,
+  directory: string,
+  ringBytes: number,
+): Promise<{ readonly broker: PairHandle; readonly client: PairHandle }> {
+  const broker = native.pairCreate(ringBytes)
+  const client = native.pairMap(await fetchPair(native, directory, broker), ringBytes)
+  return { broker, client }
 }
