@@ -6,7 +6,8 @@ import { NumberedPublisher, type Way } from './numbered-publisher.js'
 
 /*
  * A client in a process of its own, to be killed at a point. Begins when its parent sends it a part; one that has
- * played it to the end has not met the point, and says so by its exit code.
+ * played it to the end has not met the point, and says so by its exit code. A publisher tells the number of each message
+ * before it publishes it.
  */
 
 interface PublisherPart {
@@ -36,6 +37,7 @@ async function publish(bus: RingbusClient, part: Part & PublisherPart): Promise<
   const publisher = new NumberedPublisher(bus, part.topic, part.name)
   await publisher.openRing(part.byteLength)
   for (let number = 1; number <= part.count; number++) {
+    process.send!(number)
     await publisher.publish(part.byteLength, part.way)
     await bus.flush()
   }
