@@ -142,7 +142,8 @@ class Troupe {
 test.serial(`${KILLS} random kills under load: no wrong byte, nothing left behind`, async (t) => {
   t.log(`seed ${SEED}; RINGBUS_KILL_SEED=${SEED} repeats the choice of victims`)
   const random = createRandom(SEED)
-  const stage = await Stage.open(t)
+  // So that streams move to pairs soon after each death, and the next victim most likely has one.
+  const stage = await Stage.open(t, undefined, { pairAfterBytes: 1 })
   await stage.bystanders.start()
   const troupe = new Troupe(t, stage, random)
   await troupe.begin()

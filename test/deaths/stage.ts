@@ -11,7 +11,7 @@ import { collectUntil } from '../client/garbage.js'
 import { eventually, leases, segments } from '../client/ring-fixtures.js'
 import { PROJECT_ROOT } from '../project-files.js'
 import { Bystanders } from './bystanders.js'
-import { NO_RING_MEMORY, ownRingMemory, type RingMemory } from './ring-memory.js'
+import { ownRingMemory, type RingMemory } from './ring-memory.js'
 
 const KILL_ADDON = join(PROJECT_ROOT, 'shmring/build-kill/Release/ringbus.node')
 
@@ -75,24 +75,32 @@ export class Stage {
   readonly path: string
   readonly bystanders: Bystanders
   readonly #observer: RingbusClient
+  readonly #settings: BrokerSettings
   readonly #sharedBefore = readdirSync('/dev/shm')
   #broker: Child
 
-  private constructor(t: ExecutionContext, path: string, broker: Child, clients: RingbusClient[]) {
+  private constructor(
+    t: ExecutionContext,
+    settings: BrokerSettings,
+    broker: Child,
+    clients: RingbusClient[],
+  ) {
     this.t = t
-    this.path = path
+    this.path = settings.path!
+    this.#settings = settings
     this.#broker = broker
     this.#observer = clients[0]!
     this.bystanders = new Bystanders(clients[1]!, clients[2]!)
   }
 
   /** With `point`, the broker kills itself there. */
-  static async open(t: ExecutionContext, point?: string): Promise<Stage> {
+  static async open(t: ExecutionContext, point?: string, others: BrokerSettings = {}): Promise<Stage> {
     t.timeout(110_000, 'the watchdog')
     const path = socketIn(t)
-    const broker = await startBroker(t, path, point)
+    const settings = { ...SETTINGS, ...others, path }
+    const broker = await startBroker(t, settings, point)
     const clients = await Promise.all(['observer', ...BYSTANDERS].map((name) => clientOf(t, path, { name })))
-    return new Stage(t, path, broker, clients)
+    return new Stage(t, settings, broker, clients)
   }
 
   get broker(): Child {
@@ -105,7 +113,7 @@ export class Stage {
 
   /** Starts another broker on the path of the one that died. */
   async replaceBroker(): Promise<void> {
-    this.#broker = await startBroker(this.t, this.path)
+    this.#broker = await startBroker(this.t, this.#settings)
   }
 
   async stats(): Promise<Stats> {
@@ -151,7 +159,9 @@ export class Stage {
     return (
       rows.every(({ client }) => client !== null && living.has(client)) &&
       memory.descriptors === rows.length &&
-      memory.maps === rows.length
+      memory.maps === rows.length &&
+      // Who lives is in this process.
+      memory.pairs === ownRingMemory().pairs
     )
   }
 
@@ -178,13 +188,13 @@ export class Stage {
   }
 }
 
-async function startBroker(t: ExecutionContext, path: string, point?: string): Promise<Child> {
+async function startBroker(t: ExecutionContext, settings: BrokerSettings, point?: string): Promise<Child> {
   const broker = forkChild(t, './broker-child.js', point)
-  broker.process.send({ ...SETTINGS, path })
+  broker.process.send(settings)
   await broker.message()
   return broker
 }
 
 function isNothing({ descriptors, maps }: RingMemory): boolean {
-  return descriptors === NO_RING_MEMORY.descriptors && maps === NO_RING_MEMORY.maps
+  return descriptors === 0 && maps === 0
 }

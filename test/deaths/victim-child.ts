@@ -6,7 +6,8 @@ import { NumberedPublisher, type Way } from './numbered-publisher.js'
 
 /*
  * A client in a process of its own, to be killed at a point. Begins when its parent sends it a part; one that has
- * played it to the end has not met the point, and says so by its exit code.
+ * played it to the end has not met the point, and says so by its exit code. A publisher tells the number of each message
+ * before it publishes it.
  */
 
 /** Sends its parent the number of each message before it publishes that. */
