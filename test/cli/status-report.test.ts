@@ -1,5 +1,5 @@
 import test from 'ava'
-import type { PollingStats } from '../../cli/broker-status.js'
+import type { PairStats, PollingStats } from '../../cli/broker-status.js'
 import { statusReport } from '../../cli/status-report.js'
 import { clientRow, NO_DROPS, NOW_MS, statusOf, subscriptionRow, topicRow } from './status-rows.js'
 
@@ -198,4 +198,13 @@ test('who polls, and who would like to', (t) => {
     rows.slice(1).map((row) => / 0 {2,}(yes|no place)?$/.exec(row.trimEnd())?.[1]),
     ['yes', 'no place', undefined],
   )
+})
+
+test('the report says whose streams go through shared memory, and what that takes', (t) => {
+  const lineOf = (pairs: PairStats) => {
+    const report = statusReport(statusOf({}, { pairs }))
+    return /^Streams in shared memory: (.*)$/m.exec(report)?.[1]
+  }
+  t.is(lineOf({ count: 2, used: 1, bytes: 4 * 1024 * 1024 }), 'those of 1 client, 4.0 MiB')
+  t.is(lineOf({ count: 0, used: 0, bytes: 0 }), 'those of 0 clients, 0 B')
 })

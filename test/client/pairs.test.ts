@@ -322,3 +322,21 @@ test.serial('messages that are kept stay as they were, and keep no more than a b
     t.true(each.bytes.buffer.byteLength <= BLOCK_BYTES, `${each.bytes.buffer.byteLength} bytes are kept`)
   }
 })
+
+test('`$SYS` tells whose streams go through shared memory, and what that takes', async (t) => {
+  interface Clients {
+    readonly rows: readonly { readonly name: string; readonly pair: boolean }[]
+  }
+  const [bus] = await pairedClients(t, ['busy'])
+  await clientOf(t, bus!.path, { name: 'without', ring: false })
+  const { rows } = (await bus!.request<Clients>('$SYS.clients')).data
+  t.deepEqual(
+    rows.map(({ name, pair }) => [name, pair]),
+    [
+      ['busy', true],
+      ['without', false],
+    ],
+  )
+  const stats = await bus!.request<{ pairs: unknown }>('$SYS.stats')
+  t.deepEqual(stats.data.pairs, { count: 1, used: 1, bytes: 128 * 1024 })
+})

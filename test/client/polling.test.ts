@@ -30,9 +30,9 @@ async function permitted(t: ExecutionContext) {
 test.serial('[WIRE-2.9] a client with low latency says which event loop it has, others do not', async (t) => {
   const broker = await ScriptedBroker.start(t)
   for (const [options, capabilities] of [
-    [LOW, { ring: 1, poll: LOOP_NUMBER }],
+    [LOW, { ring: 1, pair: 1, poll: LOOP_NUMBER }],
     [{ ...LOW, ring: false }, { poll: LOOP_NUMBER }],
-    [{ latency: 'normal' }, { ring: 1 }],
+    [{ latency: 'normal' }, { ring: 1, pair: 1 }],
   ] as const) {
     const connecting = clientOf(t, broker.path, options)
     const peer = await broker.accept()

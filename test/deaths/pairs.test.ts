@@ -111,7 +111,7 @@ for (const point of ['pair:while-writing', 'pair:written', 'pair:while-reading']
     await stage.bystanders.start()
     const streams = new Streams()
     const subscriber = await clientOf(t, stage.path, { name: 'subscriber' })
-    subscriber.on('disconnect', () => streams.tear())
+    subscriber.on('disconnect', () => streams.brokerDied())
     await subscriber.subscribe(TOPIC, (message) => streams.take(message)).ready
     const bus = await clientOf(t, stage.path, { name: 'publisher' })
     const publisher = new NumberedPublisher(bus, TOPIC, 'publisher')
