@@ -99,6 +99,8 @@ const limitsShape = {
     .default(MIB),
   /** Bytes that a client's socket has carried before it is busy enough for such a pair. */
   pairAfterBytes: bytes().default(MIB),
+  /** Reads and writes of fewer bytes do not count for that: a pair pays where much is carried at a time. */
+  pairPieceBytesMin: bytes().default(8 * 1024),
   /** Such pairs at a time; 0: every stream stays with its socket. */
   pairsMax: z.int().nonnegative().default(64),
   /** Microseconds that the broker polls for more after traffic; auto: as it pays, 100 at most; 0: it never does. */

@@ -36,6 +36,8 @@ export class PairStream {
   #waiting: Buffer[] = []
   #waitingBytes = 0
   #turnQueued = false
+  /** The last read has taken everything that there was. */
+  #wasLast = false
 
   /** Takes the pair over, whose rings have `ringBytes` each, and closes it at its own end. */
   constructor(native: NativeHost, pair: PairHandle, ringBytes: number, user: PairUser) {
@@ -134,7 +136,7 @@ export class PairStream {
         this.#user.data(chunk)
       }
       if (this.#state !== 'open') return
-      if (chunk === undefined && this.#native.pairRest(this.#pair)) return
+      if (this.#wasLast && this.#native.pairRest(this.#pair)) return
     }
     this.#turnQueued = true
     setImmediate(this.#turn)
@@ -145,6 +147,7 @@ export class PairStream {
     const memory = this.#user.memory()
     try {
       const byteCount = this.#rung(this.#native.pairRead(this.#pair, memory))
+      this.#wasLast = byteCount < memory.length
       return byteCount === 0 ? undefined : memory.subarray(0, byteCount)
     } catch (error) {
       this.#spoilt(error as Error)

@@ -17,7 +17,7 @@ export interface Channel {
   grant(send: (socketFd: number) => boolean): boolean
   /** Whether a pair of rings can take over from its socket. */
   readonly takesPair: boolean
-  /** Bytes that the socket has carried so far, both ways; no longer counted once a pair has taken over. */
+  /** Bytes that the socket has carried so far in large pieces, both ways; not counted once a pair has taken over. */
   readonly carriedBytes: number
   /** The client has sent its last frame by the socket: what follows comes by the pair, and goes there. [PAIR-3] */
   pair(pair: PairHandle, ringBytes: number): void

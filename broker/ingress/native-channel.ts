@@ -46,6 +46,7 @@ export class NativeChannel implements Channel {
   readonly #native: NativeHost
   readonly #events: ChannelEvents
   readonly #fd: number
+  readonly #pieceBytesMin: number
   #socket: Socket
   #state: 'open' | 'draining' | 'ended' = 'open'
   /** What Node writes from, given back when it has. */
@@ -57,10 +58,20 @@ export class NativeChannel implements Channel {
   readonly #pairRests: Buffer[] = []
   #endsWhenWritten = false
 
-  /** Takes over a connection that has not been read from, and destroys the socket it came as. */
-  constructor(accepted: Socket, fd: number, native: NativeHost, events: ChannelEvents) {
+  /**
+   * Takes over a connection that has not been read from, and destroys the socket it came as. Pieces of `pieceBytesMin`
+   * count for `carriedBytes`.
+   */
+  constructor(
+    accepted: Socket,
+    fd: number,
+    native: NativeHost,
+    events: ChannelEvents,
+    pieceBytesMin: number,
+  ) {
     this.#native = native
     this.#events = events
+    this.#pieceBytesMin = pieceBytesMin
     this.#fd = native.duplicate(fd)
     native.setSendBuffer(this.#fd, SEND_BUFFER_BYTES)
     accepted.destroy()
@@ -71,7 +82,7 @@ export class NativeChannel implements Channel {
     // A destroyed socket has given its descriptor back, and another connection may have it by now.
     if (this.#state !== 'open' || this.#socket.destroyed) return true
     if (this.#pair !== undefined) return this.#writeToPair(this.#pair, bytes)
-    this.carriedBytes += bytes.length
+    this.#count(bytes.length)
     let sent = 0
     if (!this.#waiting) {
       sent = this.#native.send(this.#fd, bytes)
@@ -125,6 +136,10 @@ export class NativeChannel implements Channel {
     else if (!this.#waiting) this.onWritable()
   }
 
+  #count(byteCount: number): void {
+    if (byteCount >= this.#pieceBytesMin) this.carriedBytes += byteCount
+  }
+
   #read(fd: number, writable: boolean): Socket {
     const socket = new Socket({
       fd,
@@ -134,7 +149,7 @@ export class NativeChannel implements Channel {
         buffer: READ_BUFFER,
         callback: (byteCount: number) => {
           if (this.#pair === undefined) {
-            this.carriedBytes += byteCount
+            this.#count(byteCount)
             this.#events.data(READ_BUFFER.subarray(0, byteCount))
           }
           this.#pair?.look()

@@ -45,11 +45,12 @@ export class Session implements FrameSink {
     this.#hub = hub
     this.#options = options
     const credentials = credentialsOf(socket, options.native)
-    this.#channel = channelOver(socket, options.native, {
+    const events: ChannelEvents = {
       data: (chunk) => this.#data(chunk),
       ended: () => this.#ended(),
       spoilt: (message) => this.refuse({ code: 'BAD_FRAME', message, kind: Kind.PAIRED, id: 0 }),
-    })
+    }
+    this.#channel = channelOver(socket, options.native, events, hub.limits.pairPieceBytesMin)
     const outbox = new Outbox(
       this.#channel,
       hub.topics,
@@ -196,11 +197,16 @@ function faultOf(error: unknown, bytes: Buffer, start: number): FrameFault {
   return { code: error.code, message: error.message, kind, id: readU32(bytes, start + Offset.ID) }
 }
 
-function channelOver(socket: Socket, native: NativeHost | undefined, events: ChannelEvents): Channel {
+function channelOver(
+  socket: Socket,
+  native: NativeHost | undefined,
+  events: ChannelEvents,
+  pieceBytesMin: number,
+): Channel {
   const fd = descriptorOf(socket)
   if (native !== undefined && fd !== undefined) {
     try {
-      return new NativeChannel(socket, fd, native, events)
+      return new NativeChannel(socket, fd, native, events, pieceBytesMin)
     } catch {
       // Out of descriptors for a moment: this client is served the plain way.
     }

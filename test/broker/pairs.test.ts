@@ -13,7 +13,7 @@ const KIB = 1024
 const WIDE = { window: 2 ** 30 }
 
 /** Every client is busy enough as soon as it has greeted. */
-const AT_ONCE = { pairAfterBytes: 1, pairBytes: 64 * KIB }
+const AT_ONCE = { pairAfterBytes: 1, pairPieceBytesMin: 1, pairBytes: 64 * KIB }
 
 /** Numbered payloads of many sizes, from a few bytes to more than a ring holds. */
 function payloads(count: number, seed = 0): Buffer[] {
@@ -81,7 +81,7 @@ test('[PAIR-1] a broker without rings, or without pairs, offers none', async (t)
 })
 
 test('[PAIR-2] PAIR comes once the socket has carried enough, and once', async (t) => {
-  const { path } = await startBench(t, { pairAfterBytes: 20_000, pairBytes: 128 * KIB })
+  const { path } = await startBench(t, { pairAfterBytes: 20_000, pairPieceBytesMin: 1, pairBytes: 128 * KIB })
   const client = await PairClient.open(t, path)
   client.send(topic(0, 'a'), publish(0, Buffer.alloc(10_000)))
   await client.expectNothing()
@@ -98,6 +98,19 @@ test('[PAIR-2] PAIR comes once the socket has carried enough, and once', async (
   reader.send(flush(1))
   await reader.expect('FLUSHED')
   t.is(await reader.expectPair(), 128 * KIB)
+})
+
+test('[PAIR-2] small pieces do not count, however many they are', async (t) => {
+  const { path } = await startBench(t, { pairAfterBytes: 20_000, pairPieceBytesMin: 8 * KIB })
+  const client = await PairClient.open(t, path)
+  client.send(topic(0, 'a'))
+  for (let round = 0; round < 30; round++) {
+    client.send(publish(0, Buffer.alloc(1000)), flush(round))
+    await client.expect('FLUSHED')
+  }
+  await client.expectNothing()
+  client.send(publish(0, Buffer.alloc(60_000)))
+  t.is(await client.expectPair(), 1024 * KIB)
 })
 
 test('[PAIR-2] ATTACH for segment 0 is granted once, to whom it was offered', async (t) => {

@@ -11,7 +11,7 @@ import { deliver, error, message, name, ScriptedBroker } from './scripted-broker
 import { paired, ScriptedPair } from './scripted-pair.js'
 
 /** Every client is busy enough at once. */
-const AT_ONCE = { pairAfterBytes: 1, pairBytes: 64 * 1024 }
+const AT_ONCE = { pairAfterBytes: 1, pairPieceBytesMin: 1, pairBytes: 64 * 1024 }
 
 /** No payload goes by a ring of its own. */
 const INLINE = { ringThresholdBytes: 2 ** 30 }

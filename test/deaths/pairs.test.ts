@@ -17,7 +17,7 @@ const COUNT_MAX = 5_000
 const COUNT_AFTER = 100
 
 /** Every stream moves at once, and each ring is full every dozen messages. */
-const PAIRS = { pairAfterBytes: 1, pairBytes: 64 * 1024 }
+const PAIRS = { pairAfterBytes: 1, pairPieceBytesMin: 1, pairBytes: 64 * 1024 }
 
 test.before('the addon with kill points is built', buildKillPoints)
 

@@ -143,7 +143,7 @@ test.serial(`${KILLS} random kills under load: no wrong byte, nothing left behin
   t.log(`seed ${SEED}; RINGBUS_KILL_SEED=${SEED} repeats the choice of victims`)
   const random = createRandom(SEED)
   // So that streams move to pairs soon after each death, and the next victim most likely has one.
-  const stage = await Stage.open(t, undefined, { pairAfterBytes: 1 })
+  const stage = await Stage.open(t, undefined, { pairAfterBytes: 1, pairPieceBytesMin: 1 })
   await stage.bystanders.start()
   const troupe = new Troupe(t, stage, random)
   await troupe.begin()
