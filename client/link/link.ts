@@ -51,7 +51,7 @@ export class Link implements Outlet, SharingLink {
     // The broker is trusted with memory: its user was checked.
     this.#decoder = new FrameDecoder(listener, { from: 'broker', payloadBytesMax: PAYLOAD_BYTES_CEILING })
     reader.read = (chunk) => this.#read(chunk)
-    socket.on('drain', () => this.#listener.drained())
+    socket.on('drain', () => this.#drained())
     socket.on('error', (error) => {
       this.#cause = error
     })
@@ -143,7 +143,12 @@ export class Link implements Outlet, SharingLink {
   /** The pair has room for all that waited. */
   #written(): void {
     if (this.#state === 'closed') this.#socket.end()
-    else this.#listener.drained()
+    else this.#drained()
+  }
+
+  /** What was lent is given back only when nothing of it waits, neither for the socket nor for the pair. */
+  #drained(): void {
+    if (this.queuedBytes === 0) this.#listener.drained()
   }
 
   /** Until `letGo`, the end of the broker's side does not bring that of this one. */
