@@ -96,13 +96,13 @@ const limitsShape = {
     .min(64 * 1024)
     .max(4 * MIB)
     .refine((value) => Number.isInteger(Math.log2(value)), 'not a power of two')
-    .default(MIB),
+    .default(4 * MIB),
   /** Bytes that a client's socket has carried before it is busy enough for such a pair. */
   pairAfterBytes: bytes().default(MIB),
   /** Reads and writes of fewer bytes do not count for that: a pair pays where much is carried at a time. */
   pairPieceBytesMin: bytes().default(8 * 1024),
   /** Such pairs at a time; 0: every stream stays with its socket. */
-  pairsMax: z.int().nonnegative().default(64),
+  pairsMax: z.int().nonnegative().default(32),
   /** Microseconds that the broker polls for more after traffic; auto: as it pays, 100 at most; 0: it never does. */
   busyPollUs: z.union([z.literal('auto'), z.int().nonnegative().max(BUSY_POLL_US_MAX)]).default('auto'),
   /** Time for a client to say HELLO. */

@@ -1,5 +1,5 @@
 import { Encoding, Flag, HEADER_BYTES, Kind } from './constants.js'
-import { fixedOptionBytes, paddedLength, writeU32, writeU64 } from './frame.js'
+import { copyBytes, fixedOptionBytes, paddedLength, writeU32, writeU64 } from './frame.js'
 
 /** What the header of a message frame says; every field but `kind` has a zero default. */
 export interface MessageHead {
@@ -119,7 +119,7 @@ export function writeMessage(
     payloadBytes = bytes.write(payload, payloadStart, 'utf8')
   } else {
     if (payloadBytes > limit - payloadStart) return 0
-    bytes.set(payload, payloadStart)
+    copyBytes(bytes, payload, payloadStart)
   }
   if (flags !== 0) writeOptions(bytes, start, head, flags)
   const length = payloadStart - start + payloadBytes
@@ -166,7 +166,7 @@ export class FrameWriter {
     const payloadStart = flags === 0 ? start + HEADER_BYTES : writeOptions(batch, start, head, flags)
     let payloadBytes = payload.length
     if (typeof payload === 'string') payloadBytes = batch.write(payload, payloadStart, 'utf8')
-    else batch.set(payload, payloadStart)
+    else copyBytes(batch, payload, payloadStart)
     const length = payloadStart - start + payloadBytes
     writeHeader(this.#words, start, length, head, flags)
     return this.#close(batch, start, length)

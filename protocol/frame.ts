@@ -36,6 +36,18 @@ export function paddedLength(length: number): number {
   return (length + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT
 }
 
+/** The `set` of typed arrays: to find it by way of a Buffer takes a third of what a small copy takes. */
+const setBytes = Object.getPrototypeOf(Uint8Array.prototype).set as (
+  this: Uint8Array,
+  source: Uint8Array,
+  offset: number,
+) => void
+
+/** What `target.set(source, offset)` does. */
+export function copyBytes(target: Uint8Array, source: Uint8Array, offset: number): void {
+  setBytes.call(target, source, offset)
+}
+
 export function readU32(bytes: Uint8Array, offset: number): number {
   return (
     (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) | (bytes[offset + 3]! << 24)) >>>

@@ -3,6 +3,12 @@ import type { NativeHost, PairHandle } from './native.js'
 /** Bytes that are read in a row while other sockets and timers wait. */
 const TURN_BYTES = 256 * 1024
 
+/**
+ * The other end is woken as this end's turn of the event loop is over, or once this part of a ring waits for it: to be
+ * woken for each write of a burst would have both take turns at a processor that they share, and cost a system call each.
+ */
+const UNRUNG_PART = 1 / 4
+
 /** One byte of any value on the socket: "look". */
 const BELL = Buffer.alloc(1)
 
@@ -36,6 +42,10 @@ export class PairStream {
   #waiting: Buffer[] = []
   #waitingBytes = 0
   #turnQueued = false
+  /** The other end rests, and there is something for it to read. */
+  #owesBell = false
+  /** Bytes written since it does. */
+  #unrungBytes = 0
   /** The last read has taken everything that there was. */
   #wasLast = false
 
@@ -99,13 +109,33 @@ export class PairStream {
   }
 
   #put(bytes: Buffer): number {
+    let answer: number
     try {
-      return this.#rung(this.#native.pairWrite(this.#pair, bytes))
+      answer = this.#native.pairWrite(this.#pair, bytes)
     } catch (error) {
       // Whoever writes may be in the middle of something.
       queueMicrotask(() => this.#spoilt(error as Error))
       return bytes.length
     }
+    const written = countOf(answer)
+    if (isBell(answer)) this.#oweBell()
+    if (this.#owesBell) {
+      this.#unrungBytes += written
+      if (written < bytes.length || this.#unrungBytes >= this.#ringBytes * UNRUNG_PART) this.#payBell()
+    }
+    return written
+  }
+
+  #oweBell(): void {
+    this.#owesBell = true
+    this.#unrungBytes = 0
+    queueMicrotask(this.#payBell)
+  }
+
+  readonly #payBell = (): void => {
+    if (!this.#owesBell) return
+    this.#owesBell = false
+    this.#ring()
   }
 
   #writeWaiting(): void {
@@ -146,7 +176,10 @@ export class PairStream {
   #take(): Buffer | undefined {
     const memory = this.#user.memory()
     try {
-      const byteCount = this.#rung(this.#native.pairRead(this.#pair, memory))
+      const answer = this.#native.pairRead(this.#pair, memory)
+      const byteCount = countOf(answer)
+      // At once: who waits for room has more to write.
+      if (isBell(answer)) this.#ring()
       this.#wasLast = byteCount < memory.length
       return byteCount === 0 ? undefined : memory.subarray(0, byteCount)
     } catch (error) {
@@ -155,13 +188,10 @@ export class PairStream {
     }
   }
 
-  /** Wakes the other end if the answer of the addon says that it rests. */
-  #rung(answer: number): number {
-    if (answer >= 0) return answer
+  #ring(): void {
     const descriptor = this.#user.descriptor()
     // A socket that is full wakes its reader by itself; one that is gone needs no bell.
     if (descriptor !== undefined) this.#native.send(descriptor, BELL)
-    return ~answer
   }
 
   #spoilt(error: Error): void {
@@ -170,4 +200,14 @@ export class PairStream {
     this.#state = 'spoilt'
     this.#user.spoilt(error)
   }
+}
+
+/** Whether the other end must be woken, by an answer of the addon. */
+function isBell(answer: number): boolean {
+  return answer < 0
+}
+
+/** Bytes that were written or read, by an answer of the addon. */
+function countOf(answer: number): number {
+  return answer < 0 ? ~answer : answer
 }

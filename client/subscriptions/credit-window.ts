@@ -6,6 +6,17 @@ const WINDOW_FIRST_BYTES = 256 * 1024
 /** Once messages flow it may have this much: enough for the broker to go on while a batch is handled. [CREDIT-6] */
 const WINDOW_ACTIVE_BYTES = 1024 * 1024
 
+/**
+ * A larger one is doubled while it is handled in less than the first of these times, and halved once it takes the second:
+ * so nothing of a fast subscription waits in the broker, where it would be copied once more, and what is urgent is soon
+ * past what was sent before it. [CREDIT-6]
+ */
+const GROW_MS = 5
+const SHRINK_MS = 20
+
+/** However fast. */
+const WINDOW_MAX_BYTES = 8 * 1024 * 1024
+
 /** Even without budget a subscription gets this much, so that it never stands still. */
 const WINDOW_MIN_BYTES = 16 * 1024
 
@@ -32,6 +43,8 @@ export class CreditWindow {
   #discardedMessages = 0
   /** Bytes that were finished quickly, until the window grows. */
   #passedBytes = 0
+  /** When the last report was made; 0 before the window has grown. */
+  #reportedMs = 0
 
   /** With `staysSmall`, as little as possible waits in the client: the newest messages are to wait in the broker. */
   constructor(budget: InboxBudget, staysSmall: boolean) {
@@ -77,16 +90,18 @@ export class CreditWindow {
     return this.#doneBytes > 0
   }
 
-  /** What is to be reported now, while messages flow: the window may grow. */
-  report(): CreditReport {
-    this.#passedBytes += this.#doneBytes
-    return this.#take(this.#grow())
+  /** What is to be reported now, while messages flow: the window may grow, or shrink again. */
+  report(nowMs: number): CreditReport {
+    const adjustedBytes =
+      this.#windowBytes < WINDOW_ACTIVE_BYTES ? this.#activate() : this.#follow(nowMs - this.#reportedMs)
+    this.#reportedMs = nowMs
+    return this.#take(adjustedBytes)
   }
 
   /** The same where half a window took so long that the size of the window does not matter. */
   reportSlowly(): CreditReport {
     this.#passedBytes = 0
-    return this.#take(0)
+    return this.#take(this.#shrink())
   }
 
   close(): void {
@@ -112,13 +127,32 @@ export class CreditWindow {
     this.#discardedMessages = 0
   }
 
-  /** A full window has passed: the subscription is active, and gets the larger one if there is room. */
-  #grow(): number {
-    if (this.#staysSmall) return 0
-    if (this.#passedBytes < this.#windowBytes || this.#windowBytes >= WINDOW_ACTIVE_BYTES) return 0
+  /** Once a full window has passed, the subscription is active, and gets the larger one if there is room. */
+  #activate(): number {
+    this.#passedBytes += this.#doneBytes
+    if (this.#staysSmall || this.#passedBytes < this.#windowBytes) return 0
     this.#passedBytes = 0
-    const grownBytes = this.#budget.take(WINDOW_ACTIVE_BYTES - this.#windowBytes, 0)
-    this.#windowBytes += grownBytes
-    return grownBytes
+    return this.#grow(this.#budget.take(WINDOW_ACTIVE_BYTES - this.#windowBytes, 0))
+  }
+
+  /** Bytes by which the window of an active subscription grows, or shrinks if they are negative. */
+  #follow(tookMs: number): number {
+    const windowMs = (tookMs * this.#windowBytes) / this.#doneBytes
+    if (windowMs >= GROW_MS) return windowMs < SHRINK_MS ? 0 : this.#shrink()
+    const wantedBytes = Math.min(this.#windowBytes, WINDOW_MAX_BYTES - this.#windowBytes)
+    return this.#grow(this.#budget.takeSpare(wantedBytes))
+  }
+
+  #grow(bytes: number): number {
+    this.#windowBytes += bytes
+    return bytes
+  }
+
+  /** Some of what is done with is not given back: half of it at most, since a report of nothing would help nobody. */
+  #shrink(): number {
+    const sparedBytes = Math.min(Math.max(0, this.#windowBytes - WINDOW_ACTIVE_BYTES), this.#doneBytes >> 1)
+    this.#budget.give(sparedBytes)
+    this.#windowBytes -= sparedBytes
+    return -sparedBytes
   }
 }

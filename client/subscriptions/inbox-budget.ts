@@ -16,6 +16,13 @@ export class InboxBudget {
     return takenBytes
   }
 
+  /** Takes of what is wanted as much as leaves half of it all to others. */
+  takeSpare(wantedBytes: number): number {
+    const takenBytes = Math.max(0, Math.min(wantedBytes, INBOX_BYTES_MAX / 2 - this.#takenBytes))
+    this.#takenBytes += takenBytes
+    return takenBytes
+  }
+
   give(bytes: number): void {
     this.#takenBytes -= bytes
   }

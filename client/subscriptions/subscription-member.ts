@@ -171,7 +171,7 @@ export abstract class SubscriptionMember extends Member implements Reporter {
   }
 
   #reportNow(): void {
-    this.#send(this.credit.report())
+    this.#send(this.credit.report(performance.now()))
   }
 
   #send(report: CreditReport): void {

@@ -110,7 +110,7 @@ test('[PAIR-2] small pieces do not count, however many they are', async (t) => {
   }
   await client.expectNothing()
   client.send(publish(0, Buffer.alloc(60_000)))
-  t.is(await client.expectPair(), 1024 * KIB)
+  t.is(await client.expectPair(), 4096 * KIB)
 })
 
 test('[PAIR-2] ATTACH for segment 0 is granted once, to whom it was offered', async (t) => {

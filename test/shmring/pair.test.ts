@@ -242,21 +242,80 @@ onLinux('both ways at once, with pieces of all sizes', async (t) => {
   }
 })
 
-onLinux('[PAIR-5] who rests is rung, once, and not without a socket', async (t) => {
-  const { broker, client } = await endsFor(t)
-  broker.onBell = () => {}
-  client.onBell = () => {}
+/** Microtasks run before this goes on, and nothing else. */
+const endOfTurn = () => Promise.resolve()
+
+/** Two ends that rest, and of which none is woken. */
+async function restingEndsFor(t: ExecutionContext): Promise<Ends> {
+  const ends = await endsFor(t)
+  ends.broker.onBell = () => {}
+  ends.client.onBell = () => {}
+  return ends
+}
+
+onLinux('[PAIR-5] who rests is rung once, as the turn is over, and not without a socket', async (t) => {
+  const { broker, client } = await restingEndsFor(t)
   client.send(streamed(10))
   client.send(streamed(10))
+  t.is(client.bells, 0)
+  await endOfTurn()
   t.is(client.bells, 1)
-  t.is(broker.chunks.length, 0)
-  broker.stream.look()
-  t.is(broker.received.length, 20)
-  client.hasSocket = false
   client.send(streamed(10))
-  t.is(client.bells, 1)
+  await endOfTurn()
+  t.is(client.bells, 1, 'it is awake, as far as anybody knows')
   broker.stream.look()
   t.is(broker.received.length, 30)
+  client.hasSocket = false
+  client.send(streamed(10))
+  await endOfTurn()
+  t.is(client.bells, 1)
+  broker.stream.look()
+  t.is(broker.received.length, 40)
+})
+
+onLinux('[PAIR-5] who rests is rung at once for a quarter of a ring, and for a full one', async (t) => {
+  const { broker, client } = await restingEndsFor(t)
+  client.send(streamed(10))
+  client.send(streamed(RING_BYTES / 4 - 11))
+  t.is(client.bells, 0)
+  client.send(streamed(1))
+  t.is(client.bells, 1)
+  await endOfTurn()
+  t.is(client.bells, 1)
+  broker.stream.look()
+  client.send(streamed(10))
+  await endOfTurn()
+  t.is(client.bells, 2, 'what was rung for does not count any more')
+  broker.stream.look()
+  client.send(streamed(RING_BYTES / 4 - 1))
+  t.is(client.bells, 2)
+  client.stream.write(streamed(RING_BYTES))
+  t.is(client.bells, 3)
+})
+
+onLinux('[PAIR-5] who rests again while it is still to be rung is rung', async (t) => {
+  const { broker, client } = await restingEndsFor(t)
+  client.send(streamed(10))
+  broker.stream.look()
+  client.send(streamed(10))
+  await endOfTurn()
+  t.is(client.bells, 1)
+  broker.stream.look()
+  client.send(streamed(10))
+  await endOfTurn()
+  t.is(client.bells, 2)
+  broker.stream.look()
+  t.is(broker.received.length, 30)
+})
+
+onLinux('[PAIR-5] whoever waits for room is rung as half of the ring is free, in a turn', async (t) => {
+  const { broker, client } = await restingEndsFor(t)
+  client.send(streamed(RING_BYTES + 1))
+  const bells: number[] = []
+  broker.onData = () => bells.push(broker.bells)
+  broker.stream.look()
+  // A quarter of the ring at a time.
+  t.deepEqual(bells, [0, 1, 1, 1])
 })
 
 onLinux('[PAIR-3] nothing is read before it is time', async (t) => {
