@@ -45,6 +45,7 @@ export interface FrameTargets {
 
 /** Takes every frame of the broker to where it belongs: one case for each kind. */
 export class FrameRouter implements FrameSink {
+  readonly mixesTopics = true
   readonly #targets: FrameTargets
   /** Whom messages and requests are for. [SUB-4] */
   #current: Member | undefined
@@ -141,17 +142,17 @@ export class FrameRouter implements FrameSink {
     }
   }
 
-  run({ bytes, start, end }: FrameRun): FrameFault | undefined {
-    return this.#deliver(bytes, start, end)
+  run({ bytes, start, end, isMixed }: FrameRun): FrameFault | undefined {
+    return this.#deliver(bytes, start, end, isMixed)
   }
 
   /** Messages or requests, for whom the stream is turned to. */
-  #deliver(bytes: Buffer, start: number, end: number): FrameFault | undefined {
+  #deliver(bytes: Buffer, start: number, end: number, isMixed = false): FrameFault | undefined {
     const current = this.#current
     if (current === undefined || current.frameKind !== bytes[start + Offset.KIND]) {
       return fault('UNEXPECTED_FRAME', 'it is for nobody who takes such frames', bytes, start)
     }
-    if (this.#targets.inbox.append(current, bytes, start, end)) return undefined
+    if (this.#targets.inbox.append(current, bytes, start, end, isMixed)) return undefined
     return fault('BAD_FRAME', 'its topic id was never given a name', bytes, start)
   }
 

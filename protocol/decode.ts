@@ -34,6 +34,8 @@ export interface FrameSink {
   frame(bytes: Buffer, start: number, length: number): FrameFault | undefined
   /** Messages without flags that lie in one chunk. A sink that has no use for runs gets each as a frame. */
   run?(run: FrameRun): FrameFault | undefined
+  /** Whether runs may be of several topics. Default: each is of one. */
+  readonly mixesTopics?: boolean
 }
 
 export interface FrameDecoderOptions {
@@ -59,7 +61,7 @@ export class FrameDecoder {
   /** No frame of this length is too long, whatever its kind and options. */
   readonly #surelyFits: number
   #state: 'between' | 'header' | 'body' | 'failed' = 'between'
-  /** Made with the first message that a sink takes in runs. */
+  /** Made with the first message that a sink takes in runs, for that sink. */
   #run: FrameRun | undefined
   /** Of a header that spans chunks; made with the first, for many clients never have one. */
   #header = NOTHING
@@ -98,6 +100,7 @@ export class FrameDecoder {
   /** Who takes the frames from now on. */
   set sink(sink: FrameSink) {
     this.#sink = sink
+    this.#run = undefined
   }
 
   /** Bytes held of a frame that is not complete. The rest of its memory is reserved, but not touched yet. */
@@ -145,7 +148,7 @@ export class FrameDecoder {
       }
       let refused: FrameFault | undefined
       if (isPlain && this.#sink.run !== undefined) {
-        this.#run ??= new FrameRun()
+        this.#run ??= new FrameRun(this.#sink.mixesTopics)
         const run = this.#run.set(chunk, offset, length, end, this.#surelyFits)
         refused = this.#sink.run(run)
         offset = run.end

@@ -9,8 +9,9 @@ const NOTHING = Buffer.alloc(0)
 const NO_VIEW = new DataView(NOTHING.buffer)
 
 /**
- * Frames that lie one behind another and are alike in kind, priority, encoding and topic, none with flags: what these
- * decide is decided once for all of them, and what is counted is added up once. A frame with flags is alone in its run.
+ * Frames that lie one behind another and are alike in kind, priority, encoding and, unless it mixes topics, in topic, none
+ * with flags: what these decide is decided once for all of them, and what is counted is added up once. A frame with flags is
+ * alone in its run.
  *
  *   bytes   … | frame | frame | … | frame | …
  *             ^ start                     ^ end
@@ -25,8 +26,15 @@ export class FrameRun {
   messages = 0
   /** Bytes of the frames without their padding: what credit counts. */
   lengthBytes = 0
+  /** Whether they are of several topics. */
+  isMixed = false
+  readonly #mixesTopics: boolean
   #viewed: Buffer = NOTHING
   #view: DataView = NO_VIEW
+
+  constructor(mixesTopics = false) {
+    this.#mixesTopics = mixesTopics
+  }
 
   /** A run of one frame. */
   static of(bytes: Buffer, start: number, length: number): FrameRun {
@@ -40,6 +48,7 @@ export class FrameRun {
     this.end = start + paddedLength(length)
     this.messages = 1
     this.lengthBytes = length
+    this.isMixed = false
     return this
   }
 
@@ -59,7 +68,7 @@ export class FrameRun {
     const { end } = this
     if (limit - end < HEADER_BYTES || length >= lengthBytesMax || bytes[start + Offset.FLAGS] !== 0)
       return this
-    if (areAlike(bytes, start, end)) this.#extend(limit, lengthMax, lengthBytesMax)
+    if (areAlike(bytes, start, end, this.#mixesTopics)) this.#extend(limit, lengthMax, lengthBytesMax)
     return this
   }
 
@@ -71,7 +80,7 @@ export class FrameRun {
     return this.bytes[this.start + Offset.FLAGS]!
   }
 
-  /** What stands in the frames for their topic. */
+  /** What stands in the frames, or the first of them, for their topic. */
   get topicId(): number {
     return readU32(this.bytes, this.start + Offset.TOPIC)
   }
@@ -140,19 +149,23 @@ export class FrameRun {
     const manner = view.getUint32(this.start + Offset.KIND, true)
     const topic = view.getUint32(this.start + Offset.TOPIC, true)
     let { end, messages, lengthBytes } = this
+    let isMixed = false
     while (
       limit - end >= HEADER_BYTES &&
       lengthBytes < lengthBytesMax &&
-      view.getUint32(end + Offset.KIND, true) === manner &&
-      view.getUint32(end + Offset.TOPIC, true) === topic
+      view.getUint32(end + Offset.KIND, true) === manner
     ) {
+      const isOther = view.getUint32(end + Offset.TOPIC, true) !== topic
+      if (isOther && !this.#mixesTopics) break
       const length = view.getUint32(end + Offset.LENGTH, true)
       const next = end + paddedLength(length)
       if (length < HEADER_BYTES || length > lengthMax || next > limit) break
       end = next
       messages += 1
       lengthBytes += length
+      isMixed ||= isOther
     }
+    this.isMixed = isMixed
     this.end = end
     this.messages = messages
     this.lengthBytes = lengthBytes
@@ -168,12 +181,19 @@ export class FrameRun {
   }
 }
 
-/** Whether two frames have the same kind, flags, priority, encoding and topic. What differs most often comes first. */
-function areAlike(bytes: Buffer, start: number, other: number): boolean {
+/**
+ * Whether two frames have the same kind, flags, priority and encoding, and the same topic unless any will do. What differs
+ * most often comes first.
+ */
+function areAlike(bytes: Buffer, start: number, other: number, anyTopic: boolean): boolean {
+  if (bytes[start + Offset.PRIORITY] !== bytes[other + Offset.PRIORITY]) return false
+  if (!anyTopic && !haveSameTopic(bytes, start, other)) return false
+  return readU32(bytes, start + Offset.KIND) === readU32(bytes, other + Offset.KIND)
+}
+
+function haveSameTopic(bytes: Buffer, start: number, other: number): boolean {
   return (
-    bytes[start + Offset.PRIORITY] === bytes[other + Offset.PRIORITY] &&
     bytes[start + Offset.TOPIC] === bytes[other + Offset.TOPIC] &&
-    readU32(bytes, start + Offset.TOPIC) === readU32(bytes, other + Offset.TOPIC) &&
-    readU32(bytes, start + Offset.KIND) === readU32(bytes, other + Offset.KIND)
+    readU32(bytes, start + Offset.TOPIC) === readU32(bytes, other + Offset.TOPIC)
   )
 }

@@ -35,28 +35,30 @@ export class Inbox {
   }
 
   /**
-   * Takes whole frames for a consumer, from `start` to `end` with their padding: one, or several of one topic and
-   * priority. False when their topic has no name.
+   * Takes whole frames for a consumer, from `start` to `end` with their padding: one, or several of one priority and,
+   * unless they are mixed, of one topic. False when a topic has no name.
    */
-  append(consumer: Consumer, bytes: Buffer, start: number, end: number): boolean {
+  append(consumer: Consumer, bytes: Buffer, start: number, end: number, isMixed = false): boolean {
     let from = start
     do {
       const at = keptFrames.place(bytes, from, end)
       const placedBytes = keptFrames.placedEnd - from
-      if (!this.#append(consumer, keptFrames.memory, at, at + placedBytes)) return false
+      if (!this.#append(consumer, keptFrames.memory, at, at + placedBytes, isMixed)) return false
       from += placedBytes
     } while (from < end)
     return true
   }
 
-  #append(consumer: Consumer, memory: Memory, start: number, end: number): boolean {
+  #append(consumer: Consumer, memory: Memory, start: number, end: number, isMixed: boolean): boolean {
     const { bytes } = memory
     const level = bytes[start + Offset.PRIORITY]!
     const topicId = readU32(bytes, start + Offset.TOPIC)
+    const lastTopicId = isMixed ? this.#lastNamed(bytes, start, end) : topicId
+    if (lastTopicId === undefined) return false
     const last = this.#lastRun
     if (last !== undefined && last.end === start && last.memory === memory && this.#lastLevel === level) {
       // Whatever else the broker might have said in between would lie in between.
-      if (last.topicId !== topicId && !this.#mix(last, topicId)) return false
+      if ((isMixed || last.topicId !== topicId) && !this.#mix(last, lastTopicId)) return false
       last.end = end
       return true
     }
@@ -70,9 +72,9 @@ export class Inbox {
       memory,
       start,
       end,
-      topicId,
+      topicId: lastTopicId,
       topic,
-      names: undefined,
+      names: isMixed ? this.#names.capture() : undefined,
       epoch: consumer.epoch,
       next: undefined,
     }
@@ -82,6 +84,16 @@ export class Inbox {
     this.#lastRun = run
     this.#lastLevel = level
     return true
+  }
+
+  /** The topic id of the last of these frames; undefined when one of them has no name. */
+  #lastNamed(bytes: Buffer, start: number, end: number): number | undefined {
+    let topicId: number | undefined
+    for (let at = start; at < end; at += paddedLength(readU32(bytes, at))) {
+      topicId = readU32(bytes, at + Offset.TOPIC)
+      if (this.#names.find(topicId) === undefined) return undefined
+    }
+    return topicId
   }
 
   /** The run goes on with another topic; false when that has no name. */

@@ -90,6 +90,10 @@ export class Connection implements LinkListener {
     return this.#frames.frame(bytes, start, length)
   }
 
+  get mixesTopics(): boolean {
+    return this.#frames.mixesTopics
+  }
+
   run(run: FrameRun): FrameFault | undefined {
     return this.#frames.run(run)
   }

@@ -112,6 +112,17 @@ class Fixture {
     this.inbox.readEnd()
   }
 
+  /** One read of frames of one consumer, handed over together: [priority, text, topic id]. */
+  readTogether(consumer: Consumer, ...frames: [number, string, number][]): boolean {
+    const parts = frames.map(([priority, text, topic]) =>
+      messageFrame({ kind: Kind.MESSAGE, priority, topic }, text),
+    )
+    const end = Buffer.concat(parts).copy(READ_MEMORY)
+    const taken = this.inbox.append(consumer, READ_MEMORY.subarray(0, end), 0, end, true)
+    this.inbox.readEnd()
+    return taken
+  }
+
   get texts(): string {
     return this.log.map(({ text }) => text).join(' ')
   }
@@ -241,6 +252,46 @@ test('[SUB-5] frames that wait keep their topics when the broker gives the ids t
     fixture.log.map(({ text, topic }) => `${text} ${topic}`),
     ['1 t.1', '2 t.2', '3 t.1', '4 new.1', '5 t.2', '6 new.2', '7 newer.1'],
   )
+})
+
+test('frames of several topics that come together keep their order and their topics', async (t) => {
+  const fixture = new Fixture()
+  const a = fixture.consumer('a')
+  t.true(fixture.readTogether(a, [0, '1', 1], [0, '2', 2], [0, '3', 2], [0, '4', 1], [0, '5', 3]))
+  await until(() => fixture.log.length === 5)
+  t.deepEqual(
+    fixture.log.map(({ text, topic }) => `${text} ${topic}`),
+    ['1 t.1', '2 t.2', '3 t.2', '4 t.1', '5 t.3'],
+  )
+})
+
+test('[SUB-5] frames that came together keep their topics when the broker gives the ids to others', async (t) => {
+  const fixture = new Fixture()
+  const a = fixture.consumer('a', undefined, 0)
+  fixture.readTogether(a, [0, '1', 1], [0, '2', 2], [0, '3', 1])
+  fixture.rename(1, 'new.1')
+  fixture.rename(2, 'new.2')
+  fixture.readTogether(a, [0, '4', 2], [0, '5', 1])
+  fixture.rename(1, 'newer.1')
+  for (let slot = 0; slot < 5; slot++) fixture.inbox.widen(a)
+  fixture.inbox.resumeSoon()
+  await until(() => fixture.log.length === 5)
+  t.deepEqual(
+    fixture.log.map(({ text, topic }) => `${text} ${topic}`),
+    ['1 t.1', '2 t.2', '3 t.1', '4 new.2', '5 new.1'],
+  )
+})
+
+test('[SUB-5] one of several frames that has no name is refused, and the others with it', async (t) => {
+  for (const nameless of [0, 1, 2]) {
+    const fixture = new Fixture()
+    const a = fixture.consumer('a')
+    const topic = (place: number) => (place === nameless ? 99 : 1)
+    t.false(fixture.readTogether(a, [0, 'x', topic(0)], [0, 'y', topic(1)], [0, 'z', topic(2)]))
+    fixture.read([a, 0, 'after'])
+    await until(() => fixture.log.length > 0)
+    t.is(fixture.texts, 'after')
+  }
 })
 
 test('a handler that makes room for something more urgent is the last to start before it', async (t) => {

@@ -13,9 +13,10 @@ const URGENT_COUNT = 40
 /** Writes down the arrival of every urgent frame: from there on nothing less urgent may start before its handler. */
 function watchArrivals(log: string[]): () => void {
   const original = Inbox.prototype.append
-  Inbox.prototype.append = function (this: Inbox, consumer, bytes, start, length) {
+  Inbox.prototype.append = function (this: Inbox, ...frames) {
+    const [, bytes, start] = frames
     if (bytes[start + Offset.PRIORITY] === URGENT) log.push('arrived')
-    return original.call(this, consumer, bytes, start, length)
+    return original.apply(this, frames)
   }
   return () => {
     Inbox.prototype.append = original

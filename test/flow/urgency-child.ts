@@ -76,11 +76,12 @@ class Arrivals {
 const arrivals = new Arrivals()
 
 const { append } = Inbox.prototype
-Inbox.prototype.append = function (consumer, bytes, start, end) {
+Inbox.prototype.append = function (...frames) {
+  const [consumer, bytes, start, end] = frames
   for (let frame = start; frame < end; frame += paddedLength(readU32(bytes, frame))) {
     arrivals.arrived(consumer, bytes[frame + Offset.PRIORITY]!)
   }
-  return append.call(this, consumer, bytes, start, end)
+  return append.apply(this, frames)
 }
 
 function burn(durationMs: number): void {

@@ -63,6 +63,30 @@ test('frames that differ in kind, priority, encoding, topic or flags are in diff
   }
 })
 
+test('a run that mixes topics goes on with others, and says so', (t) => {
+  const mixed = (bytes: Buffer, start = 0) =>
+    new FrameRun(true).set(bytes, start, readU32(bytes, start), bytes.length)
+  for (const topic of [1, 256, 2 ** 31]) {
+    for (const shapes of [
+      [{}, { topic }, {}],
+      [{}, {}, { topic }],
+      [{ topic }, {}, {}],
+    ]) {
+      const run = mixed(stream(...shapes))
+      t.deepEqual([run.messages, run.lengthBytes, run.isMixed], [3, 63, true])
+    }
+  }
+  const same = mixed(stream({ topic: 7 }, { topic: 7 }))
+  t.deepEqual([same.messages, same.isMixed], [2, false])
+  for (const other of [{ kind: Kind.REQUEST }, { priority: 1 }, { encoding: 1 }, { expiryNs: 9 }]) {
+    const bytes = stream({ topic: 1 }, { topic: 2 }, other, { topic: 3 })
+    const run = mixed(bytes)
+    t.deepEqual([run.messages, run.isMixed], [2, true])
+    const next = run.set(bytes, run.end, readU32(bytes, run.end), bytes.length)
+    t.deepEqual([next.messages, next.isMixed], [1, false], 'it was that of the run before')
+  }
+})
+
 test('a frame with flags is alone', (t) => {
   const bytes = stream({ expiryNs: 9 }, { expiryNs: 9 })
   t.is(runAt(bytes).messages, 1)
@@ -122,6 +146,10 @@ class Sink {
   }
 }
 
+class MixingSink extends Sink {
+  readonly mixesTopics = true
+}
+
 class PlainSink {
   readonly frames: string[] = []
   frame = Sink.prototype.frame
@@ -150,10 +178,13 @@ test('[WIRE-1.9] a sink that takes runs gets the frames, and the fault, that any
       // A fault of any header, in the midst of what would be a run.
       const bytes = isCut && whole.length > 0 ? whole.subarray(0, whole.length - 1) : whole
       for (const chunks of everyCut(bytes)) {
-        const [inRuns, alone] = [new Sink(), new PlainSink()]
-        t.deepEqual(read(inRuns, chunks), read(alone, chunks))
-        t.deepEqual(inRuns.frames, alone.frames)
-        runs += inRuns.runs.filter((messages) => messages > 1).length
+        const alone = new PlainSink()
+        const fault = read(alone, chunks)
+        for (const inRuns of [new Sink(), new MixingSink()]) {
+          t.deepEqual(read(inRuns, chunks), fault)
+          t.deepEqual(inRuns.frames, alone.frames)
+          runs += inRuns.runs.filter((messages) => messages > 1).length
+        }
       }
     }),
     { numRuns: 60 },
