@@ -12,12 +12,15 @@ const TRIAL_WAITS = 64
 /** Polls in vain, one after another: traffic has become sparse. */
 const VAIN_POLLS_MAX = 4
 
+/** Waits in a row, each dearer than a wake-up is worth: a trial need not go on. */
+const DEAR_WAITS_MAX = 16
+
 /** So many waits are remembered, the older half with half the weight. */
 const WAITS_KEPT = 128
 
 /** After each trial the pause doubles, so that what trials cost is lost in the rest; one that spared so many begins anew. */
 const PAUSE_US_MIN = 10_000
-const PAUSE_US_MAX = 250_000
+const PAUSE_US_MAX = 1_000_000
 const SPARED_MUCH = 1024
 
 /**
@@ -41,6 +44,7 @@ export class PollBudget {
   #spared = 0
   #waits = 0
   #vainPolls = 0
+  #dearWaits = 0
   #sparedInAll = 0
   #pauseUs = PAUSE_US_MIN
   #pausedUntilUs = 0
@@ -96,6 +100,7 @@ export class PollBudget {
     this.#spared = 0
     this.#waits = 0
     this.#vainPolls = 0
+    this.#dearWaits = 0
     this.#sparedInAll = 0
   }
 
@@ -113,9 +118,10 @@ export class PollBudget {
     this.#spentUs += spentUs
     this.#waits += 1
     if (this.#isFixed) return
+    this.#dearWaits = spentUs > this.#policy.worthUs ? this.#dearWaits + 1 : 0
     const spared = this.#waits < TRIAL_WAITS ? TRIAL_WAITS : this.#spared
-    if (this.#spentUs > spared * this.#policy.worthUs || this.#vainPolls >= VAIN_POLLS_MAX)
-      return this.#fallAsleep(nowUs)
+    const isDear = this.#spentUs > spared * this.#policy.worthUs || this.#dearWaits >= DEAR_WAITS_MAX
+    if (isDear || this.#vainPolls >= VAIN_POLLS_MAX) return this.#fallAsleep(nowUs)
     if (this.#waits < WAITS_KEPT) return
     this.#spentUs /= 2
     this.#spared /= 2

@@ -11,6 +11,12 @@ const PIECE_BYTES_MIN = 16 * 1024
 const TURN_BYTES_MAX = 4 * 1024 * 1024
 
 /**
+ * Once so much was written in a turn, publishers are asked to wait for another: whoever publishes on and on, and whose bytes
+ * are taken as fast, would never come to read that the broker has paused a topic. [FLOW-2]
+ */
+const WRITTEN_BYTES_MAX = 2 * 1024 * 1024
+
+/**
  * So many messages of a turn may be stamped with the time of their sending: so that topics that are never the first to be
  * published have their turn, and the rest of a burst costs nothing.
  */
@@ -57,6 +63,9 @@ export class Outbox implements ByteSink, Exit {
   /** What the outlet could not pass on at the last write; more may be gone by now. */
   #queuedBytes = 0
   #flushQueued = false
+  /** Bytes written since a turn was over; nobody looks at turns before they are half of what one may have. */
+  #writtenBytes = 0
+  #turnAwaited = false
   /** Message frames of this turn that are still to be looked at. None: a flush is queued, or will come. */
   #looksLeft = LOOKS_PER_TURN
 
@@ -73,6 +82,11 @@ export class Outbox implements ByteSink, Exit {
   /** Whether messages go straight to the writer, but those of paused topics. */
   get isOpen(): boolean {
     return this.#outlet !== undefined && this.#queuedBytes === 0 && !this.queues.isReady
+  }
+
+  /** Whether this turn of the event loop has written what it may: what the broker says is to be read first. */
+  get isTurnSpent(): boolean {
+    return this.#writtenBytes >= WRITTEN_BYTES_MAX
   }
 
   /** Bytes that wait outside the queues, in memory of this process. */
@@ -118,6 +132,7 @@ export class Outbox implements ByteSink, Exit {
       return false
     }
     const isFree = this.#outlet.write(bytes)
+    this.#noteWritten(bytes.length)
     this.#noteQueued(this.#outlet)
     return isFree
   }
@@ -230,6 +245,22 @@ export class Outbox implements ByteSink, Exit {
     this.#queueFlush()
   }
 
+  #noteWritten(bytes: number): void {
+    this.#writtenBytes += bytes
+    if (this.isTurnSpent) this.isDirect = false
+    if (this.#turnAwaited || this.#writtenBytes * 2 < WRITTEN_BYTES_MAX) return
+    this.#turnAwaited = true
+    // A turn that begins in the middle of reading comes round to reading in the turn after next.
+    setImmediate(() => setImmediate(this.#turnOver))
+  }
+
+  readonly #turnOver = (): void => {
+    this.#turnAwaited = false
+    this.#writtenBytes = 0
+    this.#update()
+    this.#eased()
+  }
+
   #noteQueued({ queuedBytes }: Outlet): void {
     this.#queuedBytes = queuedBytes
     if (queuedBytes > 0) this.isDirect = false
@@ -241,7 +272,7 @@ export class Outbox implements ByteSink, Exit {
   }
 
   #update(): void {
-    this.isDirect = this.isOpen && !this.queues.hasPauses
+    this.isDirect = this.isOpen && !this.queues.hasPauses && !this.isTurnSpent
   }
 
   /** Small writes that would queue behind others, or wait for a connection, are gathered in full batches. */

@@ -26,7 +26,7 @@ export class Publisher {
   readonly #drained: (topic: string) => void
   /** Until less of the topic waits, and it may leave. */
   readonly #topicPauses = new Pauses()
-  /** Until less of everything waits for the socket. */
+  /** Until less of everything waits for the socket, and the turn is over that has written enough. */
   readonly #outboxPauses = new Pauses()
   /** Until the ring has room. */
   readonly #ringPauses = new Pauses()
@@ -85,7 +85,7 @@ export class Publisher {
       queue.isAwaited = false
       if (this.#topicPauses.end(queue.topic)) this.#goOn(queue.topic)
     }
-    if (this.#outboxPauses.isEmpty) return
+    if (this.#outboxPauses.isEmpty || this.#outbox.isTurnSpent) return
     if (this.#outbox.orderedBytes > SOFT_BYTES / 2 || queues.unpausedCostBytes > TOGETHER_SOFT_BYTES / 2)
       return
     for (const topic of this.#outboxPauses.endAll()) this.#goOn(topic)
@@ -205,9 +205,9 @@ export class Publisher {
     return false
   }
 
-  /** Whether more may go the direct way, after a message that may have been very large. */
+  /** Whether more may go the direct way, after a message that may have been very large, or one of very many. */
   #isPassable(topic: string): boolean {
-    if (this.#outbox.orderedBytes <= SOFT_BYTES) return true
+    if (this.#outbox.orderedBytes <= SOFT_BYTES && !this.#outbox.isTurnSpent) return true
     this.#outboxPauses.add(topic)
     return false
   }

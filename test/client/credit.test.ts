@@ -22,7 +22,7 @@ function sendFrames(peer: ScriptedPeer, id: number, count: number): void {
   peer.send(name(1, 'c'), deliver(id), ...Array.from({ length: count }, () => frame))
 }
 
-test('[CREDIT-6] the window is 256 KiB, credit comes back for all of it, and the window grows once', async (t) => {
+test('[CREDIT-6] the window is 256 KiB, credit comes back for all of it, and the window grows', async (t) => {
   const { peer, bus } = await begin(t)
   bus.subscribe('c', () => {})
   const { id, body } = await peer.expect('SUBSCRIBE')
@@ -37,8 +37,10 @@ test('[CREDIT-6] the window is 256 KiB, credit comes back for all of it, and the
     grown = (await peer.creditFor(id, 32)).bytes - FIRST_WINDOW
     t.true(grown === 0 || grown === GROWTH)
   }
+  // From then on it follows the time that handling takes.
   sendFrames(peer, id, 128)
-  t.is((await peer.creditFor(id, 128)).bytes, 1024 * 1024)
+  const { bytes } = await peer.creditFor(id, 128)
+  t.true(bytes >= 1024 * 1024 && bytes <= 2 * 1024 * 1024, `${bytes} bytes`)
 })
 
 test('[CREDIT-3] credit is given when the promise of a handler settles, also when it rejects', async (t) => {

@@ -197,6 +197,39 @@ test('the limits are those of each topic: 1 MiB, where publish asks for a pause,
   )
 })
 
+test('[FLOW-2] whoever publishes on and on is asked to wait for another turn, though all of it is taken at once', async (t) => {
+  const stage = new OutboxStage()
+  const outlet = stage.connect()
+  const turnBytes = fill(stage, 'a') * frameBytes(KIBIBYTE)
+  t.true(turnBytes >= 2 * MEBIBYTE && turnBytes <= 2.2 * MEBIBYTE, `${turnBytes} bytes`)
+  t.false(stage.publisher.publish('b', numbered(1), undefined))
+  t.is(stage.outbox.waitingBytes < 64 * 1024, true, 'nothing is kept back for that')
+  let isReady = false
+  const ready = stage.publisher.ready('a').then(() => {
+    isReady = true
+  })
+  // The rest of this turn, in which nothing is read.
+  for (let step = 0; step < 100; step++) await Promise.resolve()
+  t.deepEqual([isReady, stage.drained], [false, []])
+  t.false(stage.publisher.publish('a', KIBIBYTE, undefined))
+  await ready
+  t.deepEqual(stage.drained, ['a', 'b'])
+  t.true(stage.publisher.publish('a', KIBIBYTE, undefined))
+  stage.outbox.flush()
+  t.is(outlet.messages.length, turnBytes / frameBytes(KIBIBYTE) + 3)
+})
+
+test('whoever lets the loop turn is never asked to wait for that', async (t) => {
+  const stage = new OutboxStage()
+  stage.connect()
+  for (let turn = 0; turn < 20; turn++) {
+    for (let count = 0; count < 900; count++) t.true(stage.publisher.publish('a', KIBIBYTE, undefined))
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+    await new Promise(setImmediate)
+  }
+})
+
 test('all topics together have a limit of 256 MiB, and are asked to pause before when it is the socket that they wait for', async (t) => {
   const stage = new OutboxStage()
   stage.connect()

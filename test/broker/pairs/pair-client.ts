@@ -8,11 +8,11 @@ import {
   PAIR_LAYOUT_VERSION,
   PAIR_SEGMENT,
   RING_LAYOUT_VERSION,
-} from '../../protocol/index.js'
-import type { PairHandle } from '../../shmring/index.js'
-import { storeWord } from '../shmring/pair-fixtures.js'
-import { native, RingClient } from './ring-client.js'
-import { connected } from './transcript.js'
+} from '../../../protocol/index.js'
+import type { PairHandle } from '../../../shmring/index.js'
+import { storeWord } from '../../shmring/pair-fixtures.js'
+import { native, RingClient } from '../ring-client.js'
+import { connected } from '../transcript.js'
 
 export const PAIR_CAPABILITIES = {
   [CAPABILITY_RING]: RING_LAYOUT_VERSION,
