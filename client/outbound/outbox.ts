@@ -11,6 +11,12 @@ const PIECE_BYTES_MIN = 16 * 1024
 const TURN_BYTES_MAX = 4 * 1024 * 1024
 
 /**
+ * So many requests, replies and their like leave at once, and not as the turn ends: each takes all who handle it long enough
+ * that they had better work side by side than hand one batch around, in which case only one of them ever works.
+ */
+const EXCHANGES_MAX = 32
+
+/**
  * Once so much was written in a turn, publishers are asked to wait for another: whoever publishes on and on, and whose bytes
  * are taken as fast, would never come to read that the broker has paused a topic. [FLOW-2]
  */
@@ -63,6 +69,8 @@ export class Outbox implements ByteSink, Exit {
   /** What the outlet could not pass on at the last write; more may be gone by now. */
   #queuedBytes = 0
   #flushQueued = false
+  /** Frames other than messages since the last flush. */
+  #exchanges = 0
   /** Bytes written since a turn was over; nobody looks at turns before they are half of what one may have. */
   #writtenBytes = 0
   #turnAwaited = false
@@ -110,7 +118,9 @@ export class Outbox implements ByteSink, Exit {
    */
   message(head: MessageHead, payload: Uint8Array | string): number {
     if (this.#looksLeft > 0) this.#look(head)
-    return this.#writer.message(head, payload)
+    const length = this.#writer.message(head, payload)
+    if (head.kind !== Kind.MESSAGE) this.#noteExchange()
+    return length
   }
 
   /** Writes a message frame to the queue of its topic; returns its length without padding. */
@@ -153,6 +163,7 @@ export class Outbox implements ByteSink, Exit {
   /** Hands over what is written and what may leave the queues, unless the outlet has more already than the system takes. */
   flush(): void {
     if (this.#outlet === undefined || this.#queuedBytes > 0) return
+    this.#exchanges = 0
     this.#writer.flush()
     if (this.queues.isReady) this.#empty()
     this.#update()
@@ -243,6 +254,13 @@ export class Outbox implements ByteSink, Exit {
     const mayBeStamped = this.#looksLeft > 0 && head.kind === Kind.MESSAGE
     head.sentAtNs = mayBeStamped ? this.sendTimes.timeFor(head.topic) : 0
     this.#queueFlush()
+  }
+
+  #noteExchange(): void {
+    this.#exchanges += 1
+    if (this.#exchanges < EXCHANGES_MAX || this.#outlet === undefined || this.#queuedBytes > 0) return
+    this.#exchanges = 0
+    this.#writer.flush()
   }
 
   #noteWritten(bytes: number): void {

@@ -2,7 +2,7 @@ import test from 'ava'
 import type { RingbusError } from '../../client/index.js'
 import { Barriers } from '../../client/outbound/barriers.js'
 import { descriptorBytes } from '../../client/rings/loan-memory.js'
-import { EMPTY_HEAD, Flag } from '../../protocol/index.js'
+import { EMPTY_HEAD, Flag, Kind, paddedLength, readU32 } from '../../protocol/index.js'
 import { frameBytes, numbered, OutboxStage, StagedOutlet } from './outbox-stage.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -228,6 +228,30 @@ test('whoever lets the loop turn is never asked to wait for that', async (t) => 
     await new Promise(setImmediate)
     await new Promise(setImmediate)
   }
+})
+
+test('of many requests the first leave before the turn ends, 32 at a time; messages wait for the end of the turn', async (t) => {
+  const stage = new OutboxStage()
+  const outlet = stage.connect()
+  let frames = 0
+  outlet.write = (bytes) => {
+    for (let start = 0; start < bytes.length; frames++) start += paddedLength(readU32(bytes, start))
+    return true
+  }
+  const send = (kind: number, count: number) => {
+    for (; count > 0; count--) stage.outbox.message({ ...EMPTY_HEAD, kind }, KIBIBYTE.subarray(0, 10))
+    return frames
+  }
+  t.is(send(Kind.MESSAGE, 20), 0)
+  t.is(send(Kind.REQUEST, 31), 0)
+  t.is(send(Kind.REPLY, 1), 52, 'with what was written before')
+  t.is(send(Kind.REPLY, 31), 52)
+  await Promise.resolve()
+  t.is(frames, 83)
+  t.is(send(Kind.REQUEST, 31), 83, 'each turn begins anew')
+  t.is(send(Kind.REQUEST, 1), 115)
+  stage.disconnect()
+  t.is(send(Kind.REQUEST, 100), 115)
 })
 
 test('all topics together have a limit of 256 MiB, and are asked to pause before when it is the socket that they wait for', async (t) => {
