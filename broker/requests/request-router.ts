@@ -51,6 +51,8 @@ export class RequestRouter {
   readonly #events: RequestEvents
   readonly #groups = new Trie<ServiceGroup>()
   readonly #byPattern = new Map<string, ServiceGroup>()
+  /** The groups whose patterns match a topic, until a pattern comes or goes. */
+  #matches = new WeakMap<Route, readonly ServiceGroup[]>()
   readonly #links = new LinkTable()
   #serviceCount = 0
   requestsRouted = 0
@@ -81,6 +83,7 @@ export class RequestRouter {
       group = new ServiceGroup(service.pattern)
       this.#byPattern.set(service.pattern, group)
       this.#groups.add(service.pattern, group)
+      this.#matches = new WeakMap()
     }
     group.members.add(service)
     this.#serviceCount += 1
@@ -95,6 +98,7 @@ export class RequestRouter {
     if (group.members.size > 0) return
     this.#byPattern.delete(group.pattern)
     this.#groups.remove(group.pattern, group)
+    this.#matches = new WeakMap()
     for (let held = group.held.shift(); held !== undefined; held = group.held.shift()) {
       this.#place(held.link, held.frame, 0, held.length)
       this.#unhold(held)
@@ -234,9 +238,8 @@ export class RequestRouter {
   }
 
   #place(link: Link, bytes: Buffer, start: number, length: number): void {
-    const groups = this.#groups.match(link.route.name)
     let shortest: ServiceGroup | undefined
-    for (const group of groups) {
+    for (const group of this.#matching(link.route)) {
       const service = group.freeMember()
       if (service !== undefined) return this.#give(link, service, bytes, start, length)
       if (shortest === undefined || group.held.count < shortest.held.count) shortest = group
@@ -252,6 +255,15 @@ export class RequestRouter {
     const frame = Buffer.from(bytes.subarray(start, start + paddedLength(length)))
     if (ringBytes > 0) this.#refs.queued(frame, 0)
     shortest.held.push({ link, frame, length, bytes: frame.length + ringBytes })
+  }
+
+  #matching(route: Route): readonly ServiceGroup[] {
+    let groups = this.#matches.get(route)
+    if (groups === undefined) {
+      groups = this.#groups.match(route.name)
+      this.#matches.set(route, groups)
+    }
+    return groups
   }
 
   /** The request waits no longer. */

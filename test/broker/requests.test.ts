@@ -152,6 +152,33 @@ test('[REQUEST-3] each request goes to one service of those that match, and resp
   t.true(Math.abs(ofPattern[0]! - ofPattern[1]!) <= 1, String(ofPattern))
 })
 
+test('[REQUEST-3] a pattern that comes or goes counts from the next request on', async (t) => {
+  const { client } = await startBench(t)
+  const [requester, wide, narrow] = [await client(), await client(), await client()]
+  requester.send(topic(0, 'svc.a'), request(0, 1))
+  await expectFailure(requester, 1, 'NO_RESPONDERS')
+  wide.send(serve(1, 'svc.*', 1))
+  await wide.expectNothing()
+  requester.send(request(0, 1))
+  const first = await wide.expect('REQUEST')
+  narrow.send(serve(1, 'svc.a', 1))
+  await narrow.expectNothing()
+  requester.send(request(0, 2))
+  const second = await narrow.expect('REQUEST')
+  narrow.send(unserve(1), reply(second.id, ''))
+  await requester.expect('REPLY', { id: 2 })
+  await narrow.expect('DRAINED')
+  wide.send(reply(first.id, ''))
+  await requester.expect('REPLY', { id: 1 })
+  requester.send(request(0, 3))
+  const third = await wide.expect('REQUEST')
+  wide.send(reply(third.id, ''), unserve(1))
+  await requester.expect('REPLY', { id: 3 })
+  await wide.expect('DRAINED')
+  requester.send(request(0, 4))
+  await expectFailure(requester, 4, 'NO_RESPONDERS')
+})
+
 test('[REQUEST-3] of the free responders the one with the fewest requests on its hands is next', async (t) => {
   const { requester, responder, client } = await startService(t, 10)
   requester.send(...[1, 2, 3, 4].map((id) => request(0, id)))
