@@ -7,8 +7,8 @@ const WINDOW_FIRST_BYTES = 256 * 1024
 const WINDOW_ACTIVE_BYTES = 1024 * 1024
 
 /**
- * A larger one is doubled while it is handled in less than the first of these times, and halved once it takes the second:
- * so nothing of a fast subscription waits in the broker, where it would be copied once more, and what is urgent is soon
+ * It is doubled while it is handled in less than the first of these times, and shrinks again once it takes the second: so
+ * nothing of a fast subscription waits in the broker, where it would be copied once more, and what is urgent is soon
  * past what was sent before it. [CREDIT-6]
  */
 const GROW_MS = 5
@@ -43,7 +43,7 @@ export class CreditWindow {
   #discardedMessages = 0
   /** Bytes that were finished quickly, until the window grows. */
   #passedBytes = 0
-  /** When the last report was made; 0 before the window has grown. */
+  /** When the last report was made that was not a slow one. */
   #reportedMs = 0
 
   /** With `staysSmall`, as little as possible waits in the client: the newest messages are to wait in the broker. */
