@@ -43,7 +43,7 @@ const FULL = {
 /** Ends within three minutes, the warm-up longer than it takes a broker to look after its rings: to see whether something broke, not to quote. */
 const QUICK = {
   pairs: 1,
-  durationMs: 400,
+  durationMs: 350,
   warmupMs: 600,
   seriesCount: 5000,
   seriesMs: 200,

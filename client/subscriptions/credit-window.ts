@@ -11,11 +11,11 @@ const WINDOW_ACTIVE_BYTES = 1024 * 1024
  * nothing of a fast subscription waits in the broker, where it would be copied once more, and what is urgent is soon
  * past what was sent before it. [CREDIT-6]
  */
-const GROW_MS = 5
+const GROW_MS = 3
 const SHRINK_MS = 20
 
-/** However fast. */
-const WINDOW_MAX_BYTES = 8 * 1024 * 1024
+/** However fast: as much as a ring holds. */
+const WINDOW_MAX_BYTES = 4 * 1024 * 1024
 
 /** Even without budget a subscription gets this much, so that it never stands still. */
 const WINDOW_MIN_BYTES = 16 * 1024
