@@ -151,7 +151,7 @@ function thresholds(subscribers: number): Scenario {
     ],
     peers: ['ringbus-inline', 'ringbus-copies'],
     references: ['ringbus-inline'],
-    ...(subscribers === 1 ? {} : { isLong: true }),
+    isLong: true,
     measure(peer, options) {
       const shape = { payloadBytesMin: THRESHOLD_SIZES[0]!, subscribers }
       return withServer(peer, options, (server) =>

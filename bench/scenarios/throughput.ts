@@ -74,7 +74,6 @@ export const throughputScenarios: readonly Scenario[] = [
   }),
   throughput('throughput-16', '16 B, one publisher, one subscriber', {
     payloadBytes: TINY_PAYLOAD_BYTES,
-    isLong: true,
     floors: relayBySockets(TINY_PAYLOAD_BYTES),
   }),
   throughput('topics-64', `128 B, ${TOPICS} topics at random, wildcard subscriber`, { topicCount: TOPICS }),
