@@ -11,7 +11,7 @@ const KIB = 1024
 const SIZES = [16, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB] as const
 
 /** What a quick run looks at. */
-const QUICK_SIZES: readonly number[] = [KIB, MIB, 16 * MIB]
+const QUICK_SIZES: readonly number[] = [MIB]
 
 /** What must not make a loan slower. */
 const SMALL_BYTES = 64 * KIB

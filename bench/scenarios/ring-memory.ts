@@ -127,5 +127,6 @@ export const ringMemoryScenario: Scenario = {
   peers: ['ringbus-copies', 'ringbus-loan'],
   references: [],
   samplesMax: 3,
+  isLong: true,
   measure: (peer, { profileFolder }) => measure(peer, profileFolder),
 }
